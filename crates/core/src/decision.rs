@@ -1,0 +1,174 @@
+//! The decision. Every way of enforcement ends in [`decide`], and nothing else says yes.
+
+use crate::signature::{SIGNATURE_WINDOW_MILLIS, SignedRequest, SigningKey};
+use crate::{Digest, ScopeSet, SignedHeaders, Timestamp, TokenKind};
+
+/// Every fact that the decision rests on, as the index knows it now.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds<'a> {
+    pub kind: TokenKind,
+    pub issued_at: Timestamp,
+    pub expires_at: Option<Timestamp>,
+    pub revoked: bool,
+    pub scopes: &'a ScopeSet,
+    pub owner_suspended: bool,
+    pub owner_not_before: Option<Timestamp>,
+    pub owner_scopes: Option<&'a ScopeSet>,
+}
+
+/// What the request needs: who is asked, and for what.
+#[derive(Clone, Copy, Debug)]
+pub struct Demand<'a> {
+    /// Whether an operator's token is wanted (the admin listener) or a token for the API behind us.
+    pub admin: bool,
+    pub scopes: &'a ScopeSet,
+}
+
+/// A presented credential that matched a record. Not yet a yes.
+#[derive(Clone, Copy, Debug)]
+pub struct Authentic<'a>(Bounds<'a>);
+
+/// A credential that passed [`decide`] at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Permitted<'a>(Bounds<'a>);
+
+/// Why not. Precise inside, for audit and metrics; outside every one but [`Denial::MissingScope`] is the
+/// same answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Denial {
+    #[error("no such token")]
+    Unknown,
+    #[error("no such token: its check characters are wrong")]
+    Mistyped,
+    #[error("the signature does not match the request")]
+    BadSignature,
+    #[error("the timestamp is outside the signature window")]
+    OutsideWindow,
+    #[error("revoked")]
+    Revoked,
+    #[error("expired")]
+    Expired,
+    #[error("issued before its owner's not-before time")]
+    IssuedBefore,
+    #[error("the owner is suspended")]
+    OwnerSuspended,
+    #[error("not a token for this listener")]
+    WrongAudience,
+    #[error("a required scope is missing")]
+    MissingScope,
+}
+
+impl Denial {
+    pub const ALL: [Self; 10] = [
+        Self::Unknown,
+        Self::Mistyped,
+        Self::BadSignature,
+        Self::OutsideWindow,
+        Self::Revoked,
+        Self::Expired,
+        Self::IssuedBefore,
+        Self::OwnerSuspended,
+        Self::WrongAudience,
+        Self::MissingScope,
+    ];
+
+    /// Whether the caller is known and may be told that it lacks a scope (403), or is not (401).
+    pub const fn is_forbidden(self) -> bool {
+        matches!(self, Self::MissingScope)
+    }
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Mistyped => "mistyped",
+            Self::BadSignature => "bad_signature",
+            Self::OutsideWindow => "outside_window",
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+            Self::IssuedBefore => "issued_before",
+            Self::OwnerSuspended => "owner_suspended",
+            Self::WrongAudience => "wrong_audience",
+            Self::MissingScope => "missing_scope",
+        }
+    }
+}
+
+impl<'a> Authentic<'a> {
+    /// A bearer token is its holder's if its digest is the stored one.
+    pub fn by_digest(
+        presented: &Digest,
+        stored: &Digest,
+        bounds: Bounds<'a>,
+    ) -> Result<Self, Denial> {
+        if presented == stored { Ok(Self(bounds)) } else { Err(Denial::Unknown) }
+    }
+
+    /// A signed request is its signer's if it is recent and the MAC covers it whole.
+    pub fn by_signature(
+        key: &SigningKey,
+        signed: &SignedHeaders<'_>,
+        request: &SignedRequest<'_>,
+        now: Timestamp,
+        bounds: Bounds<'a>,
+    ) -> Result<Self, Denial> {
+        in_window(signed, now)?;
+        if key.verifies(signed, request) { Ok(Self(bounds)) } else { Err(Denial::BadSignature) }
+    }
+}
+
+/// Whether a signed request is recent enough to be looked at.
+pub fn in_window(signed: &SignedHeaders<'_>, now: Timestamp) -> Result<(), Denial> {
+    if signed.timestamp().distance_millis(now) <= SIGNATURE_WINDOW_MILLIS {
+        Ok(())
+    } else {
+        Err(Denial::OutsideWindow)
+    }
+}
+
+/// Whether an authentic credential may do what is asked, now. Total: no fact is looked up, none is assumed.
+///
+/// Time is half-open: at its expiry a token is no longer valid. Its issue is not compared with `now`, because
+/// clocks differ by milliseconds and a fresh token must work on every node. The strictest bound wins: each
+/// rule can only refuse.
+pub fn decide<'a>(
+    Authentic(bounds): Authentic<'a>,
+    demand: &Demand<'_>,
+    now: Timestamp,
+) -> Result<Permitted<'a>, Denial> {
+    if bounds.revoked {
+        return Err(Denial::Revoked);
+    }
+    if bounds.expires_at.is_some_and(|end| now >= end) {
+        return Err(Denial::Expired);
+    }
+    if bounds.owner_not_before.is_some_and(|start| bounds.issued_at < start) {
+        return Err(Denial::IssuedBefore);
+    }
+    if bounds.owner_suspended {
+        return Err(Denial::OwnerSuspended);
+    }
+    if (bounds.kind == TokenKind::Admin) != demand.admin {
+        return Err(Denial::WrongAudience);
+    }
+    let allowed_by_owner = bounds.owner_scopes.is_none_or(|most| most.contains_all(demand.scopes));
+    if !(bounds.scopes.contains_all(demand.scopes) && allowed_by_owner) {
+        return Err(Denial::MissingScope);
+    }
+    Ok(Permitted(bounds))
+}
+
+impl<'a> Permitted<'a> {
+    pub fn bounds(&self) -> &Bounds<'a> {
+        &self.0
+    }
+
+    /// What the token may still do: its scopes, as far as its owner's allow. Tell others these and not
+    /// `bounds().scopes`, or a scope that was taken from the owner lives on behind the gateway.
+    pub fn scopes(&self) -> impl Iterator<Item = &'a str> + Clone + use<'a> {
+        let Bounds { scopes, owner_scopes, .. } = self.0;
+        scopes.iter().filter(move |name| owner_scopes.is_none_or(|most| most.contains(name)))
+    }
+}
+
+#[cfg(test)]
+mod tests;
