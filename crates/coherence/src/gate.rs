@@ -1,0 +1,173 @@
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// Milliseconds on a monotonic clock that counts suspend (`CLOCK_BOOTTIME`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BootInstant(u64);
+
+impl BootInstant {
+    /// Later than any reading: the end of a lease that cannot lapse.
+    pub const NEVER: Self = Self(u64::MAX);
+
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+}
+
+/// Whether this node may answer from memory, and how old its view is.
+#[derive(Debug)]
+pub struct Gate {
+    /// End of the lease in milliseconds of the boot clock; 0 is sealed.
+    lease_end: AtomicU64,
+    /// Raised after each change to the index that takes power away.
+    generation: AtomicU64,
+    /// The last epoch that the index has applied.
+    applied: AtomicU64,
+    /// Once broken, no lease opens the gate again: the truth in memory may be wrong.
+    broken: core::sync::atomic::AtomicBool,
+}
+
+/// What a verification read before it looked anything up.
+#[derive(Clone, Copy, Debug)]
+pub struct View {
+    lease_end: BootInstant,
+    generation: u64,
+}
+
+/// What became of a view by the time of the decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The decision stands.
+    Holds,
+    /// Something was revoked in between; look again.
+    Changed,
+    /// The lease has run out, or there is none: say neither yes nor no.
+    Lapsed,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self::sealed()
+    }
+}
+
+impl Gate {
+    /// A node starts sealed, and stays so until its first lease.
+    pub const fn sealed() -> Self {
+        Self {
+            lease_end: AtomicU64::new(0),
+            generation: AtomicU64::new(0),
+            applied: AtomicU64::new(0),
+            broken: core::sync::atomic::AtomicBool::new(false),
+        }
+    }
+
+    /// Publishes the end of a lease. Call it only after everything up to the lease's epoch is applied.
+    pub fn open_until(&self, end: BootInstant) {
+        self.lease_end.store(end.0, Ordering::Release);
+    }
+
+    /// Gives up the lease for good: a store that failed cannot vouch for what memory holds.
+    pub fn break_seal(&self) {
+        self.broken.store(true, Ordering::Release);
+        self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Says that the index has just lost something. Call it after the index changed, before anybody is answered.
+    pub fn changed(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub fn reached(&self, epoch: u64) {
+        self.applied.fetch_max(epoch, Ordering::AcqRel);
+    }
+
+    pub fn applied(&self) -> u64 {
+        self.applied.load(Ordering::Acquire)
+    }
+
+    /// Read this first.
+    pub fn view(&self) -> View {
+        let lease_end = BootInstant(self.lease_end.load(Ordering::Acquire));
+        View { lease_end, generation: self.generation.load(Ordering::Acquire) }
+    }
+
+    /// Ask this last, with a clock read after the look-up.
+    pub fn still_holds(&self, view: View, now: BootInstant) -> Standing {
+        if now >= view.lease_end || self.broken.load(Ordering::Acquire) {
+            Standing::Lapsed
+        } else if self.generation.load(Ordering::Acquire) != view.generation {
+            Standing::Changed
+        } else {
+            Standing::Holds
+        }
+    }
+
+    /// Whether a verification that began at `now` could be answered.
+    pub fn is_open(&self, now: BootInstant) -> bool {
+        self.still_holds(self.view(), now) != Standing::Lapsed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOON: BootInstant = BootInstant::from_millis(1_000);
+
+    #[test]
+    fn new_gate_is_sealed() {
+        assert_eq!(Gate::sealed().still_holds(Gate::sealed().view(), NOON), Standing::Lapsed);
+    }
+
+    #[test]
+    fn lease_is_half_open_at_its_end() {
+        let gate = Gate::sealed();
+        gate.open_until(NOON);
+        let view = gate.view();
+        assert_eq!(gate.still_holds(view, BootInstant::from_millis(999)), Standing::Holds);
+        assert_eq!(gate.still_holds(view, NOON), Standing::Lapsed);
+    }
+
+    #[test]
+    fn renewal_between_view_and_decision_does_not_extend_the_view() {
+        let gate = Gate::sealed();
+        gate.open_until(NOON);
+        let stale = gate.view();
+        gate.open_until(BootInstant::from_millis(2_000));
+        assert_eq!(gate.still_holds(stale, NOON), Standing::Lapsed);
+        assert_eq!(gate.still_holds(gate.view(), NOON), Standing::Holds);
+    }
+
+    #[test]
+    fn revocation_between_view_and_decision_asks_to_look_again() {
+        let gate = Gate::sealed();
+        gate.open_until(BootInstant::NEVER);
+        let view = gate.view();
+        gate.changed();
+        assert_eq!(gate.still_holds(view, NOON), Standing::Changed);
+        assert_eq!(gate.still_holds(gate.view(), NOON), Standing::Holds);
+    }
+
+    #[test]
+    fn broken_gate_never_opens_again() {
+        let gate = Gate::sealed();
+        gate.open_until(BootInstant::NEVER);
+        let view = gate.view();
+        gate.break_seal();
+        assert_eq!(gate.still_holds(view, NOON), Standing::Lapsed);
+        gate.open_until(BootInstant::NEVER);
+        assert!(!gate.is_open(NOON));
+    }
+
+    #[test]
+    fn applied_epoch_never_goes_back() {
+        let gate = Gate::sealed();
+        gate.reached(7);
+        gate.reached(3);
+        assert_eq!(gate.applied(), 7);
+    }
+}
