@@ -1,0 +1,131 @@
+//! Revocation: once, for good, by whoever may, and counted.
+
+use super::{
+    Backend,
+    scene::{
+        Event, Scene, at, bearer, by, digest, owner_id, partner, revocation, scopes, token,
+        token_id, user,
+    },
+};
+use crate::{By, OwnerUpdate, Revocation, Revoked};
+use rescind_core::{Actor, RevocationReason, TokenKind, TokenState};
+use std::sync::Arc;
+
+pub async fn first_revocation_is_final_and_keeps_its_evidence(backend: &dyn Backend) {
+    let scene = Scene::of(backend).await;
+    scene.create(user("u")).await;
+    let record = scene.issue(bearer("b", "u")).await;
+    let first = By { actor: Actor::owner(&record.owner), at: at(7) };
+    let answer = scene.store.revoke(revocation(&record.id), first.clone()).await.unwrap();
+    assert_eq!(answer, Revoked::Now { epoch: 1 });
+    let expected = TokenState::Revoked {
+        at: first.at,
+        by: first.actor,
+        reason: RevocationReason::KeyCompromise,
+    };
+    let stored = scene.store.token(&record.id).await.unwrap().unwrap();
+    assert_eq!(stored.record.state, expected);
+    assert!(scene.heard(&Event::Revoked(record.id.clone(), Some(digest("b")))));
+
+    let before = scene.trace().await;
+    let again = Revocation { reason: RevocationReason::Superseded, ..revocation(&record.id) };
+    match scene.store.revoke(again, by(8)).await.unwrap() {
+        Revoked::Before { record } => assert_eq!(record.state, expected),
+        other => panic!("revoked twice: {other:?}"),
+    }
+    let unknown = scene.store.revoke(revocation(&token_id("nothing")), by(9)).await.unwrap();
+    assert_eq!(unknown, Revoked::Unknown);
+    assert_eq!(scene.trace().await, before);
+    let after = scene.store.token(&record.id).await.unwrap().unwrap();
+    assert_eq!(after.record.state, expected);
+}
+
+pub async fn revocation_for_another_owner_is_answered_as_unknown(backend: &dyn Backend) {
+    let scene = Scene::of(backend).await;
+    scene.create(user("mine")).await;
+    scene.create(user("theirs")).await;
+    let id = scene.issue(bearer("b", "theirs")).await.id;
+    let from = |owner: &str| Revocation { owner: Some(owner_id(owner)), ..revocation(&id) };
+    for round in ["active", "revoked"] {
+        let before = scene.trace().await;
+        let stored = scene.store.token(&id).await.unwrap().unwrap().record;
+        let answer = scene.store.revoke(from("mine"), by(3)).await.unwrap();
+        assert_eq!(answer, Revoked::Unknown, "{round}");
+        assert_eq!(scene.trace().await, before, "{round}");
+        assert_eq!(scene.store.token(&id).await.unwrap().unwrap().record, stored, "{round}");
+        scene.store.revoke(from("theirs"), by(4)).await.unwrap();
+    }
+    let stored = scene.store.token(&id).await.unwrap().unwrap().record;
+    assert_ne!(stored.state, TokenState::Active);
+}
+
+pub async fn concurrent_revocations_of_one_token_have_one_winner(backend: &dyn Backend) {
+    const CALLERS: i64 = 16;
+    let scene = Scene::of(backend).await;
+    scene.create(user("u")).await;
+    for round in 1..=10 {
+        let id = scene.issue(bearer(&format!("b{round}"), "u")).await.id;
+        let callers: Vec<_> = (0..CALLERS)
+            .map(|caller| {
+                let (store, id) = (Arc::clone(&scene.store), id.clone());
+                tokio::spawn(
+                    async move { store.revoke(revocation(&id), by(caller)).await.unwrap() },
+                )
+            })
+            .collect();
+        let mut winners = 0;
+        for caller in callers {
+            match caller.await.unwrap() {
+                Revoked::Now { epoch } => {
+                    winners += 1;
+                    assert_eq!(epoch, round);
+                }
+                Revoked::Before { record } => assert_ne!(record.state, TokenState::Active),
+                Revoked::Unknown => panic!("{id} is there"),
+            }
+        }
+        assert_eq!(winners, 1);
+    }
+}
+
+pub async fn epoch_counts_what_takes_power_away_and_nothing_else(backend: &dyn Backend) {
+    let scene = Scene::of(backend).await;
+    let owner = scene.create(partner("p")).await.id;
+    scene.issue(token("a", "p", TokenKind::ApiKey)).await;
+    scene.issue(token("s", "p", TokenKind::Signing)).await;
+    assert_eq!(scene.store.epoch().await.unwrap(), 0);
+    assert_eq!(scene.revoke(&token_id("a")).await, Revoked::Now { epoch: 1 });
+    assert_eq!(scene.revoke(&token_id("s")).await, Revoked::Now { epoch: 2 });
+    scene.revoke(&token_id("s")).await;
+
+    let none = OwnerUpdate::default();
+    let narrow = Some(scopes(&["trading"]));
+    let steps = [
+        (OwnerUpdate { suspended: Some(true), ..none.clone() }, 3),
+        (OwnerUpdate { suspended: Some(false), ..none.clone() }, 3),
+        (OwnerUpdate { token_management: Some(false), ..none.clone() }, 4),
+        (OwnerUpdate { token_management: Some(true), ..none.clone() }, 4),
+        (OwnerUpdate { allowed_scopes: narrow.clone(), ..none.clone() }, 5),
+        (OwnerUpdate { allowed_scopes: Some(scopes(&["trading", "more"])), ..none.clone() }, 5),
+        (OwnerUpdate { allowed_scopes: Some(scopes(&["other", "more"])), ..none.clone() }, 6),
+        (OwnerUpdate { not_before: Some(at(50)), ..none.clone() }, 7),
+        (OwnerUpdate { not_before: Some(at(40)), ..none.clone() }, 7),
+        (
+            OwnerUpdate {
+                suspended: Some(true),
+                token_management: Some(false),
+                allowed_scopes: narrow,
+                not_before: Some(at(60)),
+            },
+            8,
+        ),
+    ];
+    for (update, epoch) in steps {
+        scene.store.update_owner(owner.clone(), update.clone(), by(5)).await.unwrap();
+        assert_eq!(scene.store.epoch().await.unwrap(), epoch, "{update:?}");
+    }
+    let unbounded = scene.create(user("u")).await.id;
+    let bound = OwnerUpdate { allowed_scopes: Some(scopes(&["any"])), ..none };
+    scene.store.update_owner(unbounded, bound, by(6)).await.unwrap();
+    assert_eq!(scene.store.epoch().await.unwrap(), 9, "a first bound takes away all others");
+}

@@ -1,0 +1,111 @@
+//! Tokens: kept whole, never issued twice, and only to an owner who may have them now.
+
+use super::{
+    Backend,
+    scene::{
+        Event, Scene, at, bearer, by, digest, operator, owner_id, partner, scopes, token, token_id,
+        told, user,
+    },
+};
+use crate::{IssueError, Material, NewToken, OwnerUpdate, StoredToken};
+use rescind_core::{IssueDenial, TokenKind, TokenRecord, TokenState};
+
+pub async fn every_field_of_a_token_is_kept(backend: &dyn Backend) {
+    let scene = Scene::of(backend).await;
+    for owner in [user("u"), partner("p"), operator("o")] {
+        scene.create(owner).await;
+    }
+    let full = NewToken {
+        label: Some("laptop d'Été \u{1F511}".into()),
+        scopes: scopes(&["trading", "account_creation"]),
+        expires_at: Some(at(3600)),
+        ..token("full", "p", TokenKind::Signing)
+    };
+    let tokens = [
+        bearer("bearer", "u"),
+        token("key", "p", TokenKind::ApiKey),
+        token("signing", "p", TokenKind::Signing),
+        token("admin", "o", TokenKind::Admin),
+        full,
+    ];
+    for new in tokens {
+        let record = scene.store.issue(new.clone(), by(9)).await.unwrap();
+        let expected = TokenRecord {
+            id: new.id,
+            owner: new.owner,
+            kind: new.kind,
+            label: new.label,
+            scopes: new.scopes,
+            issued_at: at(9),
+            expires_at: new.expires_at,
+            state: TokenState::Active,
+        };
+        assert_eq!(record, expected);
+        let stored = scene.store.token(&record.id).await.unwrap().unwrap();
+        assert_eq!(stored.record, expected);
+        assert_eq!(stored.last_used_at, None);
+        assert!(scene.heard(&Event::Issued(expected, told(&new.material))));
+    }
+    assert!(scene.store.token(&token_id("nothing")).await.unwrap().is_none());
+}
+
+pub async fn id_or_digest_is_never_used_twice(backend: &dyn Backend) {
+    let scene = Scene::of(backend).await;
+    scene.create(user("u")).await;
+    scene.create(partner("p")).await;
+    scene.issue(bearer("b", "u")).await;
+    scene.issue(token("s", "p", TokenKind::Signing)).await;
+    for round in ["active", "revoked"] {
+        let before = scene.trace().await;
+        let same_id = NewToken { id: token_id("b"), ..bearer("another", "u") };
+        let same_digest = NewToken { id: token_id("another"), ..bearer("b", "u") };
+        let other_kind = NewToken {
+            material: Material::Digest(digest("b")),
+            ..token("another", "p", TokenKind::ApiKey)
+        };
+        let same_signing = token("s", "p", TokenKind::Signing);
+        for new in [same_id, same_digest, other_kind, same_signing] {
+            let refused = scene.store.issue(new, by(3)).await;
+            assert!(matches!(refused, Err(IssueError::Exists)), "{round}: {refused:?}");
+        }
+        assert_eq!(scene.trace().await, before, "{round}");
+        scene.revoke(&token_id("b")).await;
+        scene.revoke(&token_id("s")).await;
+    }
+}
+
+pub async fn issue_asks_the_owner_as_it_is_now(backend: &dyn Backend) {
+    let scene = Scene::of(backend).await;
+    scene.create(user("u")).await;
+    scene.create(partner("p")).await;
+    let issue = async |new: NewToken| scene.store.issue(new, by(1)).await;
+    let update = async |owner: &str, update: OwnerUpdate| {
+        scene.store.update_owner(owner_id(owner), update, by(1)).await.unwrap();
+    };
+    let denied = |answer: Result<TokenRecord, IssueError>, denial: IssueDenial| {
+        assert!(
+            matches!(&answer, Err(IssueError::Denied(found)) if *found == denial),
+            "{answer:?}"
+        );
+    };
+
+    let unknown = issue(bearer("b", "nobody")).await;
+    assert!(matches!(unknown, Err(IssueError::UnknownOwner)), "{unknown:?}");
+    denied(issue(token("k", "u", TokenKind::ApiKey)).await, IssueDenial::WrongOwner);
+    let wide = NewToken { scopes: scopes(&["withdrawal"]), ..token("k", "p", TokenKind::ApiKey) };
+    denied(issue(wide).await, IssueDenial::ScopeNotAllowed);
+
+    update("u", OwnerUpdate { suspended: Some(true), ..OwnerUpdate::default() }).await;
+    denied(issue(bearer("b", "u")).await, IssueDenial::OwnerSuspended);
+    update("u", OwnerUpdate { suspended: Some(false), ..OwnerUpdate::default() }).await;
+    issue(bearer("b", "u")).await.unwrap();
+
+    let signing = token("s", "p", TokenKind::Signing);
+    update("p", OwnerUpdate { token_management: Some(false), ..OwnerUpdate::default() }).await;
+    denied(issue(signing.clone()).await, IssueDenial::TokenManagementOff);
+    update("p", OwnerUpdate { token_management: Some(true), ..OwnerUpdate::default() }).await;
+    issue(signing).await.unwrap();
+
+    let stored: Option<StoredToken> = scene.store.token(&token_id("k")).await.unwrap();
+    assert!(stored.is_none(), "a refused token was stored");
+}

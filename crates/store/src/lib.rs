@@ -1,0 +1,20 @@
+//! Durable records: what the truth is, and how it is written down so that it stays true.
+//!
+//! Two traits, [`ReadStore`] and [`WriteStore`], with one conformance suite that every backend
+//! runs. Each mutation is one named transaction that also writes its audit entry, raises the epoch
+//! if it takes power away, commits durably, and only then tells the [`Follower`] (the index in
+//! memory) and returns. Policy is not decided here: rules come from `rescind-core` and run inside
+//! the transaction.
+
+mod crash;
+mod model;
+mod seal;
+pub mod sqlite;
+mod traits;
+
+#[cfg(feature = "conformance")]
+pub mod conformance;
+
+pub use model::*;
+pub use seal::{KeyId, KeyRing, KeyRingError};
+pub use traits::{Follower, ReadStore, Store, WriteStore};

@@ -1,0 +1,83 @@
+//! One named transaction on its way through the writer: a body to run, and somebody who waits.
+
+use super::{
+    fault::{Outage, Stop},
+    tx::Tx,
+};
+use crate::StoreError;
+use tokio::sync::oneshot;
+
+/// A job of any result, as the writer sees it.
+pub(super) trait Job: Send {
+    fn name(&self) -> &'static str;
+    /// Runs the body within the job's savepoint, and keeps its result until the batch is durable.
+    fn run(&mut self, tx: &mut Tx<'_>) -> Ran;
+    /// Answers the caller: with the kept result, or with what happened to the batch.
+    fn answer(self: Box<Self>, outage: Option<Outage>);
+}
+
+/// How a body ended.
+#[derive(Debug)]
+pub(super) enum Ran {
+    Done,
+    /// By a rule; its savepoint is rolled back.
+    Refused,
+    Stopped(super::fault::Fault),
+}
+
+/// A job, and where its answer will arrive.
+pub(super) fn job<T, E, F>(
+    name: &'static str,
+    body: F,
+) -> (Box<dyn Job>, oneshot::Receiver<Result<T, E>>)
+where
+    T: Send + 'static,
+    E: From<StoreError> + Send + 'static,
+    F: FnOnce(&mut Tx<'_>) -> Result<T, Stop<E>> + Send + 'static,
+{
+    let (reply, answer) = oneshot::channel();
+    (Box::new(Waiting { name, body: Some(body), result: None, reply }), answer)
+}
+
+struct Waiting<F, T, E> {
+    name: &'static str,
+    body: Option<F>,
+    result: Option<Result<T, E>>,
+    reply: oneshot::Sender<Result<T, E>>,
+}
+
+impl<F, T, E> Job for Waiting<F, T, E>
+where
+    T: Send,
+    E: From<StoreError> + Send,
+    F: FnOnce(&mut Tx<'_>) -> Result<T, Stop<E>> + Send,
+{
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn run(&mut self, tx: &mut Tx<'_>) -> Ran {
+        let Some(body) = self.body.take() else { return Ran::Refused };
+        match body(tx) {
+            Ok(value) => {
+                self.result = Some(Ok(value));
+                Ran::Done
+            }
+            Err(Stop::Refused(refusal)) => {
+                self.result = Some(Err(refusal));
+                Ran::Refused
+            }
+            Err(Stop::Fault(fault)) => Ran::Stopped(fault),
+        }
+    }
+
+    fn answer(self: Box<Self>, outage: Option<Outage>) {
+        let result = match (outage, self.result) {
+            (Some(outage), _) => Err(StoreError::from(outage).into()),
+            (None, Some(result)) => result,
+            (None, None) => Err(StoreError::Unavailable(None).into()),
+        };
+        // A caller that has gone away changes nothing about what was done.
+        let _ = self.reply.send(result);
+    }
+}

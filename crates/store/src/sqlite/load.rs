@@ -1,0 +1,95 @@
+//! The start: everything that a verification may rest on, from the database into the follower.
+//!
+//! Rows are streamed, each moved on as it is read. Every sealed secret of an active token is opened
+//! here, so a key that is missing shows before the first request and not at some later one.
+
+use super::{error::OpenError, fault::Fault, queries, rows, tokens::secret_place};
+use crate::{Change, Follower, KeyRing, KeyRingError, Material};
+use rescind_core::{Digest, TokenId, TokenRecord, TokenState, signature::Secret};
+use rusqlite::{Connection, Row};
+use std::path::Path;
+
+pub(super) fn load(
+    sql: &Connection,
+    path: &Path,
+    keys: &KeyRing,
+    follower: &dyn Follower,
+) -> Result<(), OpenError> {
+    let of = |fault| OpenError::of(path, fault);
+    owners(sql, follower).map_err(of)?;
+    tokens(sql, keys, follower).map_err(|unloaded| match unloaded {
+        Unloaded::Fault(fault) => of(fault),
+        Unloaded::Secret(_, KeyRingError::Missing { key }) => {
+            OpenError::KeyMissing { path: path.into(), key }
+        }
+        Unloaded::Secret(token, source) => OpenError::Secret { path: path.into(), token, source },
+    })?;
+    follower.reached(queries::epoch(sql).map_err(of)?);
+    Ok(())
+}
+
+/// First: an owner stands before its tokens.
+fn owners(sql: &Connection, follower: &dyn Follower) -> Result<(), Fault> {
+    let mut statement =
+        sql.prepare(&format!("SELECT {} FROM owners ORDER BY seq", rows::OWNER_COLUMNS))?;
+    let mut found = statement.query([])?;
+    while let Some(row) = found.next()? {
+        follower.apply(Change::Owner(rows::owner(row)?));
+    }
+    Ok(())
+}
+
+enum Unloaded {
+    Fault(Fault),
+    Secret(TokenId, KeyRingError),
+}
+
+fn tokens(sql: &Connection, keys: &KeyRing, follower: &dyn Follower) -> Result<(), Unloaded> {
+    let mut statement = sql.prepare(
+        "SELECT id, owner, kind, label, scopes, issued_at, expires_at, digest, sealed_secret
+         FROM tokens WHERE revoked_at IS NULL ORDER BY seq",
+    )?;
+    let mut found = statement.query([])?;
+    while let Some(row) = found.next()? {
+        let record = active(row)?;
+        let material = material(row, &record.id, keys)?;
+        follower.apply(Change::Issued { record, material });
+    }
+    Ok(())
+}
+
+fn active(row: &Row<'_>) -> Result<TokenRecord, Fault> {
+    Ok(TokenRecord {
+        id: rows::token_id(row, 0)?,
+        owner: rows::owner_id(row, 1)?,
+        kind: rows::token_kind(row, 2)?,
+        label: rows::get(row, 3)?,
+        scopes: rows::scopes(row, 4)?,
+        issued_at: rows::time(row, 5)?,
+        expires_at: rows::time_or_null(row, 6)?,
+        state: TokenState::Active,
+    })
+}
+
+fn material(row: &Row<'_>, id: &TokenId, keys: &KeyRing) -> Result<Material, Unloaded> {
+    if let Some(digest) = row.get(7)? {
+        return Ok(Material::Digest(Digest::from_bytes(digest)));
+    }
+    let sealed: Vec<u8> = row.get(8)?;
+    let mut opened = keys
+        .open(secret_place(id), &sealed)
+        .map_err(|error| Unloaded::Secret(id.clone(), error))?;
+    Ok(Material::Secret(Secret::from_bytes(std::mem::take(&mut *opened))))
+}
+
+impl From<Fault> for Unloaded {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<rusqlite::Error> for Unloaded {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Fault(error.into())
+    }
+}

@@ -1,0 +1,188 @@
+//! The traits, each call one line: a query for the readers or a named transaction for the writer.
+
+use super::{
+    error::OpenError,
+    fault::{Cause, Outage, Stop},
+    job::job,
+    open::{self, Options},
+    owners,
+    publisher::{Publisher, chain},
+    queries,
+    readers::Readers,
+    tokens,
+    tx::Tx,
+    writer::{Message, Written},
+};
+use crate::{
+    AuditRow, By, Epoch, IssueError, NewOwner, NewToken, OwnerClass, OwnerError, OwnerUpdate,
+    ReadStore, Revocation, Revoked, StoreError, StoredToken, StoredUser, TokenFilter, WriteStore,
+};
+use async_trait::async_trait;
+use rescind_core::{Owner, OwnerId, Timestamp, TokenId, TokenRecord};
+use std::{
+    fmt,
+    sync::{Arc, atomic::Ordering},
+};
+use tokio::sync::{mpsc, oneshot};
+
+/// Last-used times that share a savepoint; others' transactions go in between.
+const USES_PER_JOB: usize = 256;
+
+/// An open database.
+pub struct SqliteStore {
+    pub(super) queue: mpsc::Sender<Message>,
+    pub(super) readers: Arc<Readers>,
+    pub(super) publisher: Arc<Publisher>,
+    pub(super) written: Arc<Written>,
+}
+
+/// How much the writer has written since the start. `jobs` over `commits` is how many share an
+/// fsync.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    pub jobs: u64,
+    pub commits: u64,
+}
+
+impl SqliteStore {
+    /// Opens or makes the database and tells the follower all of it. Blocks; for the start only.
+    pub fn open(options: Options) -> Result<Self, OpenError> {
+        open::open(options)
+    }
+
+    /// Returns why, once the store has failed: the process must end then. Waits for ever otherwise.
+    pub async fn failed(&self) -> String {
+        chain(&self.publisher.failed().await)
+    }
+
+    /// Writes all that is waiting, empties the log into the file, and gives the lock back.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        self.readers.close().await;
+        let (done, closed) = oneshot::channel();
+        self.queue.send(Message::Close(done)).await.map_err(|_| self.gone())?;
+        closed.await.map_err(|_| self.gone())?.map_err(StoreError::from)
+    }
+
+    pub fn counts(&self) -> Counts {
+        Counts {
+            jobs: self.written.jobs.load(Ordering::Relaxed),
+            commits: self.written.commits.load(Ordering::Relaxed),
+        }
+    }
+
+    /// One named transaction: durable, and known to the follower, when this returns `Ok`.
+    pub(super) async fn tx<T, E, F>(&self, name: &'static str, body: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Result<T, Stop<E>> + Send + 'static,
+    {
+        let (job, answer) = job(name, body);
+        self.queue.try_send(Message::Job(job)).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(_) => unavailable("too many transactions are waiting"),
+            mpsc::error::TrySendError::Closed(_) => self.gone(),
+        })?;
+        // What was taken into the queue is always answered, unless the writer has panicked.
+        answer.await.unwrap_or_else(|_| Err(StoreError::Failed(None).into()))
+    }
+
+    /// The writer takes nothing any more.
+    fn gone(&self) -> StoreError {
+        match self.publisher.failure() {
+            Some(cause) => Outage::Failed(cause).into(),
+            None => unavailable("the store is closed"),
+        }
+    }
+}
+
+fn unavailable(why: &str) -> StoreError {
+    Outage::Unavailable(Cause::text(why)).into()
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SqliteStore")
+    }
+}
+
+#[async_trait]
+impl ReadStore for SqliteStore {
+    async fn owner(&self, id: &OwnerId) -> Result<Option<Owner>, StoreError> {
+        let id = id.clone();
+        self.readers.read(move |sql| queries::owner(sql, &id)).await
+    }
+
+    async fn user_by_email(&self, email: &str) -> Result<Option<StoredUser>, StoreError> {
+        let email = email.to_owned();
+        self.readers.read(move |sql| queries::user_by_email(sql, &email)).await
+    }
+
+    async fn partner_by_subject(
+        &self,
+        issuer: &str,
+        subject: &str,
+    ) -> Result<Option<Owner>, StoreError> {
+        let (issuer, subject) = (issuer.to_owned(), subject.to_owned());
+        self.readers.read(move |sql| queries::partner_by_subject(sql, &issuer, &subject)).await
+    }
+
+    async fn owners(
+        &self,
+        class: OwnerClass,
+        after: Option<&OwnerId>,
+        limit: u32,
+    ) -> Result<Vec<Owner>, StoreError> {
+        let after = after.cloned();
+        self.readers.read(move |sql| queries::owners(sql, class, after.as_ref(), limit)).await
+    }
+
+    async fn token(&self, id: &TokenId) -> Result<Option<StoredToken>, StoreError> {
+        let id = id.clone();
+        self.readers.read(move |sql| queries::token(sql, &id)).await
+    }
+
+    async fn tokens(&self, filter: &TokenFilter) -> Result<Vec<StoredToken>, StoreError> {
+        let filter = filter.clone();
+        self.readers.read(move |sql| queries::tokens(sql, &filter)).await
+    }
+
+    async fn audit(&self, after: u64, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
+        self.readers.read(move |sql| queries::audit(sql, after, limit)).await
+    }
+
+    async fn epoch(&self) -> Result<Epoch, StoreError> {
+        self.readers.read(queries::epoch).await
+    }
+}
+
+#[async_trait]
+impl WriteStore for SqliteStore {
+    async fn create_owner(&self, new: NewOwner, by: By) -> Result<Owner, OwnerError> {
+        self.tx("create_owner", move |tx| owners::create(tx, new, &by)).await
+    }
+
+    async fn update_owner(
+        &self,
+        id: OwnerId,
+        update: OwnerUpdate,
+        by: By,
+    ) -> Result<Owner, OwnerError> {
+        self.tx("update_owner", move |tx| owners::update(tx, &id, update, &by)).await
+    }
+
+    async fn issue(&self, new: NewToken, by: By) -> Result<TokenRecord, IssueError> {
+        self.tx("issue", move |tx| tokens::issue(tx, new, &by)).await
+    }
+
+    async fn revoke(&self, what: Revocation, by: By) -> Result<Revoked, StoreError> {
+        self.tx("revoke", move |tx| tokens::revoke(tx, &what, &by)).await
+    }
+
+    async fn record_use(&self, uses: Vec<(TokenId, Timestamp)>) -> Result<(), StoreError> {
+        for chunk in uses.chunks(USES_PER_JOB) {
+            let chunk = chunk.to_vec();
+            self.tx("record_use", move |tx| tokens::record_use(tx, &chunk)).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,64 @@
+//! The seam: reading apart from writing, and the follower that is told of each commit.
+
+use crate::{
+    AuditRow, By, Change, Epoch, IssueError, NewOwner, NewToken, OwnerClass, OwnerError,
+    OwnerUpdate, Revocation, Revoked, StoreError, StoredToken, StoredUser, TokenFilter,
+};
+use async_trait::async_trait;
+use rescind_core::{Owner, OwnerId, Timestamp, TokenId, TokenRecord};
+
+/// Lookups. A row that is not there is `Ok(None)`, never an error; an outage is never "not there".
+#[async_trait]
+pub trait ReadStore: Send + Sync {
+    async fn owner(&self, id: &OwnerId) -> Result<Option<Owner>, StoreError>;
+    /// `email` in its normal form (ASCII lower case).
+    async fn user_by_email(&self, email: &str) -> Result<Option<StoredUser>, StoreError>;
+    async fn partner_by_subject(
+        &self,
+        issuer: &str,
+        subject: &str,
+    ) -> Result<Option<Owner>, StoreError>;
+    /// Oldest first, from after `after`.
+    async fn owners(
+        &self,
+        class: OwnerClass,
+        after: Option<&OwnerId>,
+        limit: u32,
+    ) -> Result<Vec<Owner>, StoreError>;
+    async fn token(&self, id: &TokenId) -> Result<Option<StoredToken>, StoreError>;
+    async fn tokens(&self, filter: &TokenFilter) -> Result<Vec<StoredToken>, StoreError>;
+    /// In order, from after `after` (0 for the first).
+    async fn audit(&self, after: u64, limit: u32) -> Result<Vec<AuditRow>, StoreError>;
+    async fn epoch(&self) -> Result<Epoch, StoreError>;
+}
+
+/// Mutations. Each returns after the durable commit *and* after the follower has applied it.
+#[async_trait]
+pub trait WriteStore: ReadStore {
+    async fn create_owner(&self, new: NewOwner, by: By) -> Result<Owner, OwnerError>;
+    async fn update_owner(
+        &self,
+        id: OwnerId,
+        update: OwnerUpdate,
+        by: By,
+    ) -> Result<Owner, OwnerError>;
+    /// Checks `rescind_core::may_issue` on the owner within the same transaction. Issued at
+    /// `by.at`.
+    async fn issue(&self, new: NewToken, by: By) -> Result<TokenRecord, IssueError>;
+    async fn revoke(&self, what: Revocation, by: By) -> Result<Revoked, StoreError>;
+    /// Last-used times; an older one never replaces a newer. No audit, no epoch.
+    async fn record_use(&self, uses: Vec<(TokenId, Timestamp)>) -> Result<(), StoreError>;
+}
+
+pub trait Store: WriteStore {}
+impl<T: WriteStore> Store for T {}
+
+/// The index in memory. Called by one thread at a time, in commit order, after the commit is
+/// durable and before the call that caused it returns. Must not block.
+pub trait Follower: Send + Sync {
+    fn apply(&self, change: Change);
+    /// All changes up to `epoch` have been applied.
+    fn reached(&self, epoch: Epoch);
+    /// The store has failed: nothing in memory may be called valid any more.
+    fn seal(&self);
+}
