@@ -1,0 +1,206 @@
+//! Verification itself: view, look-up, decision, and the view once more.
+
+use crate::clock::Clock;
+use crate::index::{Entry, Index};
+use crate::usage::Usage;
+use rescind_coherence::{BootInstant, Gate, Standing};
+use rescind_core::signature::SignedRequest;
+use rescind_core::{
+    Authentic, Demand, Denial, Digest, Owner, Permitted, Recognised, SignedHeaders, Timestamp,
+    TokenId, TokenPrefix, decide, in_window, recognise,
+};
+use rescind_store::{Change, Epoch, Follower};
+use std::sync::Arc;
+
+/// How often a verification looks again because something was revoked while it looked. Each look takes well under
+/// a microsecond, a durable revocation tens of them: two in a row are rare, this many do not happen.
+const LOOKS_MAX: usize = 16;
+
+/// Asks the index in memory, under a lease.
+pub struct Guard {
+    index: Index,
+    gate: Gate,
+    usage: Usage,
+    clock: Arc<dyn Clock>,
+    prefixes: Vec<TokenPrefix>,
+}
+
+/// A credential that may do what was asked, at the moment it was asked. There is no other constructor than the
+/// one that demands a [`Permitted`].
+#[derive(Clone, Debug)]
+pub struct Verified {
+    entry: Arc<Entry>,
+    owner: Arc<Owner>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error(transparent)]
+    Denied(#[from] Denial),
+    /// This node holds no lease: it must not say "valid", and has no reason to say "invalid".
+    #[error("this node cannot verify now")]
+    Sealed,
+}
+
+impl Verified {
+    fn new(_: Permitted<'_>, entry: &Arc<Entry>, owner: &Arc<Owner>) -> Self {
+        Self { entry: Arc::clone(entry), owner: Arc::clone(owner) }
+    }
+
+    pub fn token(&self) -> &Entry {
+        &self.entry
+    }
+
+    pub fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
+    /// What the token allows now: its own scopes, as far as its owner still has them.
+    pub fn scopes(&self) -> impl Iterator<Item = &str> {
+        let most = self.owner.capabilities.allowed_scopes.as_ref();
+        self.entry.scopes().iter().filter(move |scope| most.is_none_or(|most| most.contains(scope)))
+    }
+}
+
+impl Guard {
+    /// A guard with an empty index, sealed until [`Guard::open_for_good`]. `prefixes` are those of our own tokens.
+    pub fn new(clock: Arc<dyn Clock>, prefixes: Vec<TokenPrefix>) -> Self {
+        Self {
+            index: Index::default(),
+            gate: Gate::sealed(),
+            usage: Usage::default(),
+            clock,
+            prefixes,
+        }
+    }
+
+    /// A single node's lease: it cannot lapse, because nobody else can revoke. Call it once the store has loaded.
+    pub fn open_for_good(&self) {
+        self.gate.open_until(BootInstant::NEVER);
+    }
+
+    /// Whether a bearer token may do what `demand` says.
+    pub fn bearer(&self, text: &str, demand: &Demand<'_>) -> Result<Verified, Refusal> {
+        let digest = Digest::of(text.as_bytes());
+        self.under_lease(|now| {
+            let found = self.index.by_digest(&digest);
+            let (stored, entry) = found.ok_or_else(|| self.why_unknown(text))?;
+            let owner = entry.owner();
+            let authentic = Authentic::by_digest(&digest, &stored, entry.bounds(&owner))?;
+            let permitted = decide(authentic, demand, now)?;
+            Ok(Verified::new(permitted, &entry, &owner))
+        })
+    }
+
+    /// Whether a signed request may do what `demand` says. `request` must be what was received, byte for byte.
+    pub fn signed(
+        &self,
+        signed: &SignedHeaders<'_>,
+        request: &SignedRequest<'_>,
+        demand: &Demand<'_>,
+    ) -> Result<Verified, Refusal> {
+        self.under_lease(|now| {
+            let signer = self.index.by_key_id(signed.key_id()).ok_or(Denial::Unknown)?;
+            let owner = signer.entry.owner();
+            let bounds = signer.entry.bounds(&owner);
+            let authentic = Authentic::by_signature(&signer.key, signed, request, now, bounds)?;
+            let permitted = decide(authentic, demand, now)?;
+            Ok(Verified::new(permitted, &signer.entry, &owner))
+        })
+    }
+
+    /// Whether a signed request is refused whatever its body is, so that the body need not be read.
+    pub fn signed_is_hopeless(&self, signed: &SignedHeaders<'_>) -> Result<(), Refusal> {
+        self.under_lease_check(|now| {
+            in_window(signed, now)?;
+            self.index.by_key_id(signed.key_id()).map(|_| ()).ok_or(Denial::Unknown)
+        })
+    }
+
+    /// Last-used times since the last call, to be written down.
+    pub fn take_uses(&self) -> Vec<(TokenId, Timestamp)> {
+        self.usage.take()
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.gate.is_open(self.clock.boottime())
+    }
+
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
+    pub fn applied_epoch(&self) -> Epoch {
+        self.gate.applied()
+    }
+
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    fn under_lease(
+        &self,
+        mut look: impl FnMut(Timestamp) -> Result<Verified, Denial>,
+    ) -> Result<Verified, Refusal> {
+        let verified = self.under_lease_check(|now| look(now).map(|verified| (verified, now)));
+        verified.map(|(verified, now)| {
+            self.usage.mark(&verified.entry, now);
+            verified
+        })
+    }
+
+    /// View first, look and decide, then the clock and the view again: see `rescind_coherence`.
+    fn under_lease_check<T>(
+        &self,
+        mut look: impl FnMut(Timestamp) -> Result<T, Denial>,
+    ) -> Result<T, Refusal> {
+        for _ in 0..LOOKS_MAX {
+            let view = self.gate.view();
+            let answer = look(self.clock.now());
+            match self.gate.still_holds(view, self.clock.boottime()) {
+                Standing::Holds => return answer.map_err(Refusal::Denied),
+                Standing::Changed => continue,
+                Standing::Lapsed => return Err(Refusal::Sealed),
+            }
+        }
+        Err(Refusal::Sealed)
+    }
+
+    fn why_unknown(&self, text: &str) -> Denial {
+        match recognise(text, &self.prefixes) {
+            Recognised::Damaged => Denial::Mistyped,
+            Recognised::Whole | Recognised::Foreign => Denial::Unknown,
+        }
+    }
+}
+
+impl Follower for Guard {
+    fn apply(&self, change: Change) {
+        match change {
+            // A changed owner may have lost power; the token's entry sees it from here on.
+            Change::Owner(owner) => {
+                self.index.put_owner(owner);
+                self.gate.changed();
+            }
+            Change::Issued { record, material } => self.index.put_token(record, material),
+            Change::Revoked { id, digest } => {
+                self.index.take_token(&id, digest.as_ref());
+                self.gate.changed();
+            }
+        }
+    }
+
+    fn reached(&self, epoch: Epoch) {
+        self.gate.reached(epoch);
+    }
+
+    fn seal(&self) {
+        self.gate.break_seal();
+    }
+}
+
+impl std::fmt::Debug for Guard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Guard").field("tokens", &self.index.tokens()).finish_non_exhaustive()
+    }
+}
