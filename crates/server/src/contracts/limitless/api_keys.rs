@@ -1,0 +1,126 @@
+//! `/auth/api-keys`: the older bearer keys, sent as `X-API-Key`.
+//!
+//! The documentation speaks of "the" active key, and of making the new one before revoking the old one, which do not fit. Here
+//! several may be active. `DELETE` with a key in `X-API-Key` revokes that very key; with an identity token it
+//! revokes all of the partner's keys: whoever asks for that wants no key to work any more.
+
+use super::Error;
+use crate::http::no_store;
+use crate::public::Public;
+use crate::service::tokens::{IssueRequest, IssuedSecret, RevokeOutcome, one};
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, StatusCode};
+use rescind_core::{Actor, OwnerId, RevocationReason, TokenKind};
+use rescind_store::StoredToken;
+use serde::Serialize;
+use std::sync::Arc;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct NewKey<'a> {
+    key_id: &'a str,
+    api_key: &'a str,
+    created_at: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Key {
+    key_id: String,
+    created_at: String,
+    last_used_at: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Message {
+    message: &'static str,
+}
+
+pub(super) async fn create(
+    State(public): State<Arc<Public>>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let owner = public.identified(&headers).await?;
+    if !public.contracts.legacy_api_keys {
+        return Err(Error::LegacyKeysOff);
+    }
+    let most = owner.capabilities.allowed_scopes.clone();
+    let request = IssueRequest {
+        owner: owner.id.clone(),
+        kind: TokenKind::ApiKey,
+        label: None,
+        scopes: most.unwrap_or_else(|| public.services.settings.default_scopes.clone()),
+        expires_at: None,
+    };
+    let issued = public.services.issue(request, Actor::owner(&owner.id)).await?;
+    let IssuedSecret::Bearer(plain) = &issued.secret else { return Err(Error::Internal) };
+    let body = NewKey {
+        key_id: issued.record.id.as_str(),
+        api_key: plain.expose(),
+        created_at: issued.record.issued_at.to_rfc3339_millis(),
+    };
+    Ok(no_store((StatusCode::CREATED, Json(body)).into_response()))
+}
+
+/// The newest active key, or `null`.
+pub(super) async fn show(
+    State(public): State<Arc<Public>>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let owner = if Public::carries_identity(&headers) {
+        public.identified(&headers).await?.id
+    } else {
+        public.by_api_key(&headers)?.owner().id.clone()
+    };
+    let newest = public.active_keys(&owner).await?.pop().map(Key::from);
+    Ok(no_store(Json(newest).into_response()))
+}
+
+pub(super) async fn revoke(
+    State(public): State<Arc<Public>>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let revoked = if Public::carries_identity(&headers) {
+        let owner = public.identified(&headers).await?.id;
+        public.revoke_all_keys(&owner).await?
+    } else {
+        let caller = public.by_api_key(&headers)?;
+        let what = one(caller.token().id().clone(), None, RevocationReason::Unspecified);
+        let actor = Actor::token(caller.token().id());
+        matches!(public.services.revoke(what, actor).await?, RevokeOutcome::Revoked(_))
+    };
+    if !revoked {
+        return Err(Error::KeyNotFound);
+    }
+    let body = Message { message: "API key revoked successfully" };
+    Ok(no_store(Json(body).into_response()))
+}
+
+impl Public {
+    async fn active_keys(&self, owner: &OwnerId) -> Result<Vec<StoredToken>, Error> {
+        Ok(self.services.active_tokens(owner, TokenKind::ApiKey).await?)
+    }
+
+    /// Whether there was any.
+    async fn revoke_all_keys(&self, owner: &OwnerId) -> Result<bool, Error> {
+        let mut any = false;
+        for key in self.active_keys(owner).await? {
+            let what = one(key.record.id, Some(owner.clone()), RevocationReason::Unspecified);
+            let outcome = self.services.revoke(what, Actor::owner(owner)).await?;
+            any |= matches!(outcome, RevokeOutcome::Revoked(_));
+        }
+        Ok(any)
+    }
+}
+
+impl From<StoredToken> for Key {
+    fn from(token: StoredToken) -> Self {
+        Self {
+            key_id: token.record.id.to_string(),
+            created_at: token.record.issued_at.to_rfc3339_millis(),
+            last_used_at: token.last_used_at.map(|at| at.to_rfc3339_millis()),
+        }
+    }
+}

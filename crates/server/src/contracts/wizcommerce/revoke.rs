@@ -1,0 +1,40 @@
+//! `DELETE /auth/token`: revokes exactly the token that was sent. There is no way to name another one: a body or a query is
+//! not read.
+
+use super::Error;
+use crate::http::no_store;
+use crate::public::Public;
+use crate::service::tokens::{RevokeOutcome, one};
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::HeaderMap;
+use rescind_core::{Actor, Demand, Presented, RevocationReason, ScopeSet};
+use serde::Serialize;
+use std::sync::Arc;
+
+/// `auth.RevokeTokenResponse`
+#[derive(Serialize)]
+struct RevokeTokenResponse {
+    message: &'static str,
+}
+
+pub(super) async fn handle(
+    State(public): State<Arc<Public>>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let Some(Presented::Bearer(text)) = public.credentials.read(&headers)? else {
+        return Err(Error::Token);
+    };
+    let demand = Demand { admin: false, scopes: &ScopeSet::default() };
+    let id = public.services.guard.bearer(text, &demand)?.token().id().clone();
+    let actor = Actor::token(&id);
+    match public.services.revoke(one(id, None, RevocationReason::Unspecified), actor).await? {
+        RevokeOutcome::Revoked(_) => {
+            let body = RevokeTokenResponse { message: "Token revoked successfully" };
+            Ok(no_store(Json(body).into_response()))
+        }
+        // Somebody else was faster: by now it is a token like any other revoked one.
+        RevokeOutcome::AlreadyRevoked { .. } | RevokeOutcome::Unknown => Err(Error::Token),
+    }
+}

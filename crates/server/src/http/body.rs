@@ -1,0 +1,99 @@
+//! Reading a request's body: bounded in bytes and in time, and as JSON only if it says that it is.
+
+use super::Connection;
+use axum::body::Body;
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+
+/// Largest body of our own endpoints; the longest real one has a few hundred bytes.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// A body that has not arrived whole by then is given up, where the listener does not say otherwise.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(20);
+
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    #[error("the body is larger than {BODY_BYTES_MAX} bytes")]
+    TooLarge,
+    #[error("the body did not arrive in time")]
+    TooSlow,
+    #[error("the body was cut short")]
+    Broken,
+    #[error("send the body as Content-Type: application/json")]
+    ContentType,
+    #[error("the body is not the JSON that is expected: {0}")]
+    Json(String),
+}
+
+impl BodyError {
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Broken | Self::Json(_) => StatusCode::BAD_REQUEST,
+            Self::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        }
+    }
+}
+
+pub async fn read_body(parts: &Parts, body: Body) -> Result<Bytes, BodyError> {
+    let announced =
+        parts.headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|length: usize| length > BODY_BYTES_MAX) {
+        return Err(BodyError::TooLarge);
+    }
+    let timeout = parts.extensions.get().map_or(BODY_TIMEOUT, |on: &Connection| on.body_timeout);
+    match tokio::time::timeout(timeout, Limited::new(body, BODY_BYTES_MAX).collect()).await {
+        Err(_) => Err(BodyError::TooSlow),
+        Ok(Ok(whole)) => Ok(whole.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
+        Ok(Err(_)) => Err(BodyError::Broken),
+    }
+}
+
+pub async fn read_json<T: DeserializeOwned>(parts: &Parts, body: Body) -> Result<T, BodyError> {
+    if !is_json(&parts.headers) {
+        return Err(BodyError::ContentType);
+    }
+    parse_json(&read_body(parts, body).await?)
+}
+
+pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, BodyError> {
+    serde_json::from_slice(bytes).map_err(|error| BodyError::Json(describe(&error)))
+}
+
+pub fn is_json(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return false };
+    let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("application/json")
+}
+
+/// What is wrong and where, without repeating what was sent: a body may hold a password.
+fn describe(error: &serde_json::Error) -> String {
+    let what = match error.classify() {
+        serde_json::error::Category::Data => shape_of(&error.to_string()),
+        serde_json::error::Category::Eof => "it ends too early".into(),
+        _ => "it is not well-formed JSON".into(),
+    };
+    format!("{what} (line {}, column {})", error.line(), error.column())
+}
+
+/// serde names fields and types, and of wrong values also the value; only the former is told.
+fn shape_of(message: &str) -> String {
+    for known in ["missing field", "duplicate field"] {
+        if message.starts_with(known) {
+            return message.split(" at line").next().unwrap_or(known).replace('`', "\"");
+        }
+    }
+    match message.split_once("expected ") {
+        Some((_, expected)) => {
+            format!("expected {}", expected.split(" at line").next().unwrap_or(""))
+        }
+        None => "a field has the wrong type".into(),
+    }
+}

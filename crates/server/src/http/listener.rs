@@ -1,0 +1,137 @@
+//! Accepting connections, bounded in number and in time, until told to stop.
+//!
+//! `axum::serve` gives hyper no timer, and without one hyper's header time-out is silently off: a client that
+//! drips its header holds a connection for ever. So connections are served here, with a timer.
+
+use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+/// Most header fields in a request.
+pub const HEADERS_MAX: usize = 64;
+/// Most bytes of request line and headers together: hyper reads the head into this buffer.
+pub const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// How long a stopping server waits for requests in flight.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// After a failed accept (no file descriptors left), so that the loop does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What is known of the connection that a request came on, in its extensions.
+#[derive(Clone, Copy, Debug)]
+pub struct Connection {
+    pub peer: SocketAddr,
+    /// How long a body may take that is read whole before it is acted on.
+    pub body_timeout: Duration,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    pub connections_max: usize,
+    /// From the first byte that may be sent to the end of the head; also how long a connection may idle.
+    pub header_timeout: Duration,
+    pub body_timeout: Duration,
+}
+
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    limits: Limits,
+}
+
+impl Listener {
+    pub async fn bind(address: SocketAddr, limits: Limits) -> io::Result<Self> {
+        Ok(Self { socket: TcpListener::bind(address).await?, limits })
+    }
+
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Serves until `stop` turns true, then lets requests in flight finish within [`DRAIN_TIMEOUT`].
+    pub async fn serve(self, router: Router, stop: watch::Receiver<bool>) {
+        let places = Arc::new(Semaphore::new(self.limits.connections_max));
+        let connections = TaskTracker::new();
+        let mut stopped = std::pin::pin!(turned_true(stop.clone()));
+        loop {
+            let next = async {
+                // Beyond the limit connections wait in the kernel's queue; idle ones time out and make room.
+                let place = Arc::clone(&places).acquire_owned().await;
+                (self.socket.accept().await, place)
+            };
+            tokio::select! {
+                biased;
+                () = &mut stopped => break,
+                (accepted, place) = next => match accepted {
+                    Ok((stream, peer)) => {
+                        let (router, stop) = (router.clone(), stop.clone());
+                        let serving = serve_connection(stream, peer, router, self.limits, stop);
+                        connections.spawn(async move {
+                            serving.await;
+                            drop(place);
+                        });
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot accept a connection");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+            }
+        }
+        drop(self.socket);
+        connections.close();
+        if tokio::time::timeout(DRAIN_TIMEOUT, connections.wait()).await.is_err() {
+            tracing::warn!("requests still in flight were cut off");
+        }
+    }
+}
+
+async fn serve_connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    limits: Limits,
+    stop: watch::Receiver<bool>,
+) {
+    // Answers are small and whole; waiting to fill a packet only delays them.
+    let _ = stream.set_nodelay(true);
+    let about = Connection { peer, body_timeout: limits.body_timeout };
+    let service = hyper::service::service_fn(move |request: http::Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(about);
+        router.clone().oneshot(request)
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout)
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .half_close(true)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = turned_true(stop) => {
+            // Finishes the request in flight, if there is one, and takes no further one.
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "connection ended early");
+    }
+}
+
+/// Also when nobody is left who could turn it.
+async fn turned_true(mut stop: watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stopped| *stopped).await;
+}

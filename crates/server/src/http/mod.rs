@@ -1,0 +1,20 @@
+//! What every listener shares: connections, bodies, problems.
+
+pub mod body;
+pub mod listener;
+pub mod problem;
+
+pub use body::{BODY_BYTES_MAX, BodyError, read_body, read_json};
+pub use listener::{Connection, Limits, Listener};
+pub use problem::Problem;
+
+use axum::response::Response;
+use http::{HeaderValue, header};
+
+/// Says that an answer carries a secret or somebody's list: no cache may keep it, however it is set up.
+pub fn no_store(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}

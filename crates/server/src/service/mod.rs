@@ -1,0 +1,76 @@
+//! The use cases: what is done, in which order, whoever asks over whichever contract.
+//!
+//! The only randomness of the server is drawn here, and the only clock is the guard's.
+
+pub mod identity;
+pub mod login;
+pub mod owners;
+mod passwords;
+pub mod tokens;
+mod usage;
+
+pub use login::{LoggedIn, LoginError, LoginLimits};
+pub use owners::{CreateOwner, CreateUserError, normal_email};
+pub use passwords::{PASSWORD_BYTES_MAX, Passwords, PasswordsBusy};
+pub use tokens::{Achieved, IssueRequest, Issued, RevokeOutcome};
+
+use crate::service::identity::Identity;
+use rescind_core::{Actor, Timestamp, TokenPrefix};
+use rescind_guard::Guard;
+use rescind_store::{By, Store};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Everything that use cases need, put together once by the binary.
+pub struct Services {
+    pub store: Arc<dyn Store>,
+    pub guard: Arc<Guard>,
+    pub identity: Identity,
+    pub passwords: Passwords,
+    pub login_limits: LoginLimits,
+    pub settings: Settings,
+}
+
+/// What the configuration says about tokens.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub bearer_prefix: TokenPrefix,
+    pub api_key_prefix: TokenPrefix,
+    pub admin_prefix: TokenPrefix,
+    /// Lifetime of a token that a user logs in for.
+    pub user_token_lifetime: Duration,
+    pub user_token_scopes: rescind_core::ScopeSet,
+    /// What a partner may have, made on first sight.
+    pub partner_scopes: rescind_core::ScopeSet,
+    /// What a derived token gets if it asks for nothing.
+    pub default_scopes: rescind_core::ScopeSet,
+    /// Every scope name that the Limitless contract knows.
+    pub known_scopes: rescind_core::ScopeSet,
+}
+
+impl Services {
+    pub fn now(&self) -> Timestamp {
+        self.guard.clock().now()
+    }
+
+    pub fn by(&self, actor: Actor) -> By {
+        By { actor, at: self.now() }
+    }
+}
+
+impl std::fmt::Debug for Services {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Services")
+    }
+}
+
+/// The one place where a store's error is told, with everything behind it.
+pub fn log_store_error(error: &rescind_store::StoreError) {
+    let mut causes = Vec::new();
+    let mut cause = std::error::Error::source(error);
+    while let Some(next) = cause {
+        causes.push(next.to_string());
+        cause = next.source();
+    }
+    tracing::error!(%error, causes = causes.join(": "), "the store did not answer as it should");
+}

@@ -1,0 +1,156 @@
+//! Who the upstream is told that the client is, and how a client might try to have a say in it.
+
+use super::upstream::{Echo, Seen};
+use super::wire::ask;
+use super::world::{API_KEY, TOKEN, World, config, public, signed};
+
+const IDENTITY: [&str; 8] = [
+    "x-rescind-subject",
+    "x-rescind-token-id",
+    "x-rescind-token-kind",
+    "x-rescind-scopes",
+    "x-rescind-tenant",
+    "x-rescind-profile-id",
+    "x-rescind-account",
+    "x-rescind-email",
+];
+
+/// The eight identity headers as an upstream sees them, each exactly once.
+fn identity(seen: &Seen) -> [String; 8] {
+    IDENTITY.map(|name| {
+        let values = seen.header(name);
+        assert_eq!(values.len(), 1, "{name}");
+        values[0].to_owned()
+    })
+}
+
+async fn seen(world: &World, headers: &str) -> Seen {
+    Seen::of(&ask(world.address, format!("GET /a HTTP/1.1\r\nHost: x\r\n{headers}\r\n")).await)
+}
+
+#[tokio::test]
+async fn every_identity_header_is_set_for_every_kind_of_token() {
+    let echo = Echo::start().await;
+    let world = World::before(echo.address).await;
+    let user = seen(&world, &format!("Authorization: Bearer {TOKEN}\r\n")).await;
+    let email = "zo%C3%AB@example.org";
+    assert_eq!(
+        identity(&user),
+        ["own_user", "tok_reader", "bearer", "read", "ten_acme", "", "", email]
+    );
+    let key = seen(&world, &format!("X-API-Key: {API_KEY}\r\n")).await;
+    assert_eq!(
+        identity(&key),
+        ["own_partner", "tok_writer", "api_key", "read write", "", "7", "0xAb", ""]
+    );
+    let signer = seen(&world, &signed("GET", "/a", b"")).await;
+    assert_eq!(
+        identity(&signer),
+        ["own_partner", "tok_signer", "signing", "read", "", "7", "0xAb", ""]
+    );
+}
+
+#[tokio::test]
+async fn scope_that_was_taken_from_the_owner_is_not_told() {
+    let echo = Echo::start().await;
+    let world = World::before(echo.address).await;
+    world.allow_partner(&["read"]);
+    let key = seen(&world, &format!("X-API-Key: {API_KEY}\r\n")).await;
+    assert_eq!(key.header("x-rescind-scopes"), ["read"]);
+}
+
+#[tokio::test]
+async fn no_spelling_of_an_identity_header_gets_through() {
+    let echo = Echo::start().await;
+    let mut config = config(echo.address);
+    config.routes = vec![public("/public")];
+    let world = World::with(&config).await;
+    let spellings = [
+        "X-Rescind-Subject: own_root",
+        "x-rescind-subject: own_root\r\nX-RESCIND-SUBJECT: own_root",
+        "X_Rescind_Subject: own_root",
+        "X-Rescind_Subject: own_root",
+        "X.Rescind.Subject: own_root",
+        "X-Rescind-Role: own_root",
+        "X-Rescind-Subject: own_root\r\nConnection: X-Rescind-Subject",
+        "Connection: X-Rescind-Subject, X-Rescind-Email, x-forwarded-for",
+    ];
+    for spelling in spellings {
+        let told = seen(&world, &format!("{spelling}\r\nX-API-Key: {TOKEN}\r\n")).await;
+        assert_eq!(identity(&told)[0], "own_user", "{spelling}");
+        assert!(!format!("{told:?}").contains("own_root"), "{spelling}");
+        assert_eq!(told.header("x-forwarded-for"), ["127.0.0.1"], "{spelling}");
+        let request = format!("GET /public HTTP/1.1\r\nHost: x\r\n{spelling}\r\n\r\n");
+        let nobody = Seen::of(&ask(world.address, request).await);
+        assert_eq!(identity(&nobody), [""; 8], "{spelling}");
+        assert!(!format!("{nobody:?}").contains("own_root"), "{spelling}");
+    }
+}
+
+#[tokio::test]
+async fn credentials_end_at_the_gateway() {
+    let echo = Echo::start().await;
+    let mut config = config(echo.address);
+    config.routes = vec![public("/public")];
+    let world = World::with(&config).await;
+    let credentials = [
+        format!("X-API-Key: {TOKEN}\r\nidentity: Bearer jwt\r\n"),
+        format!("Authorization: Bearer {TOKEN}\r\nX_Api_Key: {TOKEN}\r\n"),
+        signed("GET", "/a", b""),
+    ];
+    for credential in &credentials {
+        let told = seen(&world, credential).await;
+        let removed = ["x-api-key", "x_api_key", "authorization", "identity"];
+        let leaked = |name: &&str| removed.contains(name) || name.starts_with("lmts");
+        assert!(!told.names().iter().any(leaked), "{told:?}");
+        // On a public route they are not even looked at.
+        let request = format!("GET /public HTTP/1.1\r\nHost: x\r\n{credential}\r\n");
+        let nobody = Seen::of(&ask(world.address, request).await);
+        assert!(!nobody.names().iter().any(leaked), "{nobody:?}");
+        assert_eq!(identity(&nobody), [""; 8]);
+    }
+}
+
+#[tokio::test]
+async fn where_a_request_came_from_is_said_by_the_gateway_alone() {
+    let echo = Echo::start().await;
+    let world = World::before(echo.address).await;
+    let claims = "X-Forwarded-For: 10.0.0.1\r\nX-Forwarded-Proto: https\r\nX_Forwarded_Proto: https\r\n\
+                  X-Forwarded-Host: evil\r\nX-Forwarded-Uri: /public\r\nForwarded: for=10.0.0.1\r\nX-Real-IP: 10.0.0.1\r\n\
+                  X-Original-URL: /admin\r\nX-Rewrite-URL: /admin\r\nX-HTTP-Method-Override: DELETE\r\nVia: 1.0 edge\r\n";
+    let told = seen(&world, &format!("{claims}X-API-Key: {TOKEN}\r\n")).await;
+    assert_eq!(told.header("x-forwarded-for"), ["127.0.0.1"]);
+    assert_eq!(told.header("x-forwarded-proto"), ["http"]);
+    assert_eq!(told.header("x-forwarded-host"), ["x"]);
+    assert_eq!(told.header("via"), ["1.0 edge", "1.1 rescind"]);
+    let rest = format!("{told:?}");
+    for claim in ["10.0.0.1", "https", "evil", "/admin", "DELETE", "x-forwarded-uri"] {
+        assert!(!rest.contains(claim), "{claim} in {rest}");
+    }
+}
+
+#[tokio::test]
+async fn connection_headers_end_at_the_gateway_and_others_pass() {
+    let echo = Echo::start().await;
+    let world = World::before(echo.address).await;
+    let headers = format!(
+        "X-API-Key: {TOKEN}\r\nConnection: keep-alive, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\nTE: trailers\r\n\
+         Proxy-Authorization: Basic dDp0\r\nProxy-Connection: close\r\nUpgrade: h2c\r\nAccept: */*\r\n\
+         Cookie: a=1\r\nCookie: b=2\r\nX-Latin: caf\u{e9}\r\n"
+    );
+    let told = seen(&world, &headers).await;
+    for gone in [
+        "connection",
+        "x-hop",
+        "keep-alive",
+        "te",
+        "proxy-authorization",
+        "proxy-connection",
+        "upgrade",
+    ] {
+        assert!(told.header(gone).is_empty(), "{gone}");
+    }
+    assert_eq!(told.header("cookie"), ["a=1", "b=2"]);
+    assert_eq!(told.header("x-latin"), ["caf\u{e9}"]);
+    assert_eq!(told.header("accept"), ["*/*"]);
+}

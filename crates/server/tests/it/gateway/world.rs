@@ -1,0 +1,178 @@
+//! A running gateway on a real listener, with a guard that knows a user and a partner.
+
+use axum::body::Body;
+use axum::{Extension, Router};
+use http::{HeaderName, Request};
+use rescind_core::signature::{Secret, SignedRequest, SigningKey};
+use rescind_core::{
+    Capabilities, Digest, Owner, OwnerId, OwnerKind, OwnerState, ScopeSet, TenantId, Timestamp,
+    TokenId, TokenKind, TokenRecord, TokenState,
+};
+use rescind_guard::Guard;
+use rescind_guard::clock::{Clock, SystemClock};
+use rescind_guard::credentials::{CredentialHeaders, SigningHeaders};
+use rescind_server::config::{self, Route};
+use rescind_server::gateway::Gateway;
+use rescind_server::http::{Connection, Limits, Listener};
+use rescind_store::{Change, Follower, Material};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// The user's token: may `read`.
+pub(crate) const TOKEN: &str = "api_test_Reader0000000000000000000000000";
+/// The partner's legacy key: may `read` and `write`, if its owner may.
+pub(crate) const API_KEY: &str = "lmts_Writer000000000000000000000000000";
+/// An operator's token, for another listener.
+pub(crate) const ADMIN: &str = "rescind_admin_Operator0000000000000000";
+/// The partner's signing token: may `read`.
+pub(crate) const KEY_ID: &str = "tok_signer";
+const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
+
+/// How long a client may pause, and the upstream be silent, in these tests.
+pub(crate) const SHORT: Duration = Duration::from_millis(300);
+
+pub(crate) struct World {
+    pub(crate) address: SocketAddr,
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) guard: Arc<Guard>,
+    _stop: watch::Sender<bool>,
+}
+
+pub(crate) fn config(upstream: SocketAddr) -> config::Gateway {
+    config::Gateway { upstream: Some(format!("http://{upstream}")), ..config::Gateway::default() }
+}
+
+pub(crate) fn route(path: &str, methods: &[&str], scopes: &[&str]) -> Route {
+    let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+    Route { path: path.into(), methods: owned(methods), scopes: owned(scopes), public: false }
+}
+
+pub(crate) fn public(path: &str) -> Route {
+    Route { public: true, ..route(path, &[], &[]) }
+}
+
+impl World {
+    pub(crate) async fn before(upstream: SocketAddr) -> Self {
+        Self::with(&config(upstream)).await
+    }
+
+    pub(crate) async fn with(config: &config::Gateway) -> Self {
+        let guard = Arc::new(Guard::new(Arc::new(SystemClock), Vec::new()));
+        fill(&guard);
+        guard.open_for_good();
+        Self::guarded(config, guard).await
+    }
+
+    pub(crate) async fn guarded(config: &config::Gateway, guard: Arc<Guard>) -> Self {
+        let credentials = CredentialHeaders {
+            api_key: HeaderName::from_static("x-api-key"),
+            signing: Some(SigningHeaders::with_prefix("lmts").unwrap()),
+        };
+        let gateway = Arc::new(Gateway::new(config, credentials, Arc::clone(&guard)).unwrap());
+        let (stop, stopped) = watch::channel(false);
+        let limits = Limits {
+            connections_max: 256,
+            header_timeout: Duration::from_secs(30),
+            body_timeout: SHORT,
+        };
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), limits).await.unwrap();
+        let address = listener.address().unwrap();
+        tokio::spawn(listener.serve(router(Arc::clone(&gateway)), stopped));
+        Self { address, gateway, guard, _stop: stop }
+    }
+
+    pub(crate) fn revoke_token(&self) {
+        let digest = Some(Digest::of(TOKEN.as_bytes()));
+        self.guard.apply(Change::Revoked { id: TokenId::parse("tok_reader").unwrap(), digest });
+    }
+
+    pub(crate) fn revoke_signer(&self) {
+        self.guard.apply(Change::Revoked { id: TokenId::parse(KEY_ID).unwrap(), digest: None });
+    }
+
+    pub(crate) fn allow_partner(&self, scopes: &[&str]) {
+        self.guard.apply(Change::Owner(partner(Some(set(scopes)))));
+    }
+}
+
+fn router(gateway: Arc<Gateway>) -> Router {
+    Router::new().fallback(
+        async move |Extension(connection): Extension<Connection>, request: Request<Body>| {
+            gateway.handle(connection.peer, request).await
+        },
+    )
+}
+
+/// The three headers of a request signed now, each with its line end.
+pub(crate) fn signed(method: &str, target: &str, body: &[u8]) -> String {
+    signed_at(SystemClock.now(), method, target, body)
+}
+
+pub(crate) fn signed_at(at: Timestamp, method: &str, target: &str, body: &[u8]) -> String {
+    let timestamp = at.to_rfc3339_millis();
+    let signature = key().sign(&timestamp, &SignedRequest { method, target, body });
+    format!(
+        "lmts-api-key: {KEY_ID}\r\nlmts-timestamp: {timestamp}\r\nlmts-signature: {signature}\r\n"
+    )
+}
+
+fn key() -> SigningKey {
+    Secret::from_bytes(SECRET.to_vec()).key()
+}
+
+fn set(names: &[&str]) -> ScopeSet {
+    ScopeSet::parse(names.iter().copied()).unwrap()
+}
+
+fn fill(guard: &Guard) {
+    let user = OwnerKind::User {
+        email: "zoë@example.org".into(),
+        first_name: "Zoë".into(),
+        last_name: "Quist".into(),
+        tenant: TenantId::parse("ten_acme").unwrap(),
+    };
+    guard.apply(Change::Owner(owner("own_user", user, None)));
+    guard.apply(Change::Owner(partner(None)));
+    let operator = OwnerKind::Operator { name: "root".into() };
+    guard.apply(Change::Owner(owner("own_operator", operator, None)));
+    let digest = |text: &str| Material::Digest(Digest::of(text.as_bytes()));
+    let secret = Material::Secret(Secret::from_bytes(SECRET.to_vec()));
+    let tokens = [
+        ("tok_reader", "own_user", TokenKind::Bearer, &["read"][..], digest(TOKEN)),
+        ("tok_writer", "own_partner", TokenKind::ApiKey, &["read", "write"], digest(API_KEY)),
+        ("tok_admin", "own_operator", TokenKind::Admin, &["read"], digest(ADMIN)),
+        (KEY_ID, "own_partner", TokenKind::Signing, &["read"], secret),
+    ];
+    for (id, owner, kind, scopes, material) in tokens {
+        let record = TokenRecord {
+            id: TokenId::parse(id).unwrap(),
+            owner: OwnerId::parse(owner).unwrap(),
+            kind,
+            label: None,
+            scopes: set(scopes),
+            issued_at: Timestamp::from_millis(0),
+            expires_at: None,
+            state: TokenState::Active,
+        };
+        guard.apply(Change::Issued { record, material });
+    }
+}
+
+fn partner(allowed_scopes: Option<ScopeSet>) -> Owner {
+    let (issuer, subject) = ("https://id.example".into(), "partner-7".into());
+    let kind = OwnerKind::Partner { profile_id: 7, account: "0xAb".into(), issuer, subject };
+    owner("own_partner", kind, allowed_scopes)
+}
+
+fn owner(id: &str, kind: OwnerKind, allowed_scopes: Option<ScopeSet>) -> Owner {
+    Owner {
+        id: OwnerId::parse(id).unwrap(),
+        kind,
+        state: OwnerState::Active,
+        not_before: None,
+        capabilities: Capabilities { token_management: true, allowed_scopes },
+        created_at: Timestamp::from_millis(0),
+    }
+}

@@ -1,0 +1,299 @@
+//! A whole server in this process: the real store, listeners, gateway and contracts, on free ports; only the clock is ours.
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use http::HeaderName;
+use jsonwebtoken::jwk::Jwk;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use rescind_coherence::BootInstant;
+use rescind_core::{
+    Actor, OwnerId, OwnerKind, Plain, ScopeSet, Timestamp, TokenId, TokenKind, TokenPrefix,
+};
+use rescind_guard::credentials::{CredentialHeaders, SigningHeaders};
+use rescind_guard::{Clock, Guard};
+use rescind_server::admin::{self, Admin, caller::ADMIN_SCOPES};
+use rescind_server::config::{self, Route};
+use rescind_server::gateway::Gateway;
+use rescind_server::http::{Limits, Listener};
+use rescind_server::public::{self, Contracts, Public};
+use rescind_server::service::identity::Identity;
+use rescind_server::service::{LoginLimits, Passwords, Services, Settings};
+use rescind_server::verify;
+use rescind_store::sqlite::{Options, SqliteStore};
+use rescind_store::{By, KeyRing, Material, NewOwner, NewToken, Store};
+use serde_json::{Value, json};
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+use tokio::sync::watch;
+
+pub const ISSUER: &str = "https://issuer.test";
+pub const AUDIENCE: &str = "rescind-test";
+const KEY_ID: &str = "k1";
+
+/// Noon on a day in 2026, in milliseconds; moved by tests.
+#[derive(Debug)]
+pub struct TestClock(AtomicI64);
+
+impl TestClock {
+    pub fn advance(&self, by: Duration) {
+        self.0.fetch_add(by.as_millis().try_into().unwrap(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+    }
+
+    fn boottime(&self) -> BootInstant {
+        BootInstant::from_millis(self.0.load(Ordering::SeqCst).unsigned_abs())
+    }
+}
+
+pub struct Server {
+    pub base: String,
+    pub verify: String,
+    pub admin: String,
+    pub admin_token: String,
+    pub clock: Arc<TestClock>,
+    pub services: Arc<Services>,
+    pub http: reqwest::Client,
+    pub issuer: TestIssuer,
+    stop: watch::Sender<bool>,
+    _data: tempfile::TempDir,
+}
+
+pub struct TestIssuer {
+    key: EncodingKey,
+}
+
+/// What a test may want otherwise.
+pub struct Wishes {
+    pub logins_per_minute: u32,
+    pub legacy_api_keys: bool,
+    pub jwks_url: Option<String>,
+}
+
+impl Default for Wishes {
+    fn default() -> Self {
+        Self { logins_per_minute: 10_000, legacy_api_keys: true, jwks_url: None }
+    }
+}
+
+impl Server {
+    pub async fn start() -> Self {
+        Self::start_with(Wishes::default()).await
+    }
+
+    pub async fn start_with(wishes: Wishes) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let clock = Arc::new(TestClock(AtomicI64::new(1_774_267_200_000)));
+        let issuer = TestIssuer::new();
+        let services = services(data.path(), &clock, &issuer, &wishes);
+        let admin_token = operator(&services, "all", ScopeSet::parse(ADMIN_SCOPES).unwrap()).await;
+        let credentials = CredentialHeaders {
+            api_key: HeaderName::from_static("x-api-key"),
+            signing: Some(SigningHeaders::with_prefix("lmts").unwrap()),
+        };
+        let gateway = config::Gateway {
+            upstream: Some(upstream().await),
+            routes: routes(),
+            ..Default::default()
+        };
+        let gateway =
+            Gateway::new(&gateway, credentials.clone(), Arc::clone(&services.guard)).unwrap();
+        let shared = Arc::new(Public {
+            services: Arc::clone(&services),
+            credentials,
+            gateway: Arc::new(gateway),
+            contracts: Contracts {
+                wizcommerce: true,
+                limitless: true,
+                legacy_api_keys: wishes.legacy_api_keys,
+            },
+        });
+        let operators = Arc::new(Admin {
+            services: Arc::clone(&services),
+            store_path: data.path().to_path_buf(),
+            started_at: services.now(),
+        });
+        let (stop, stopped) = watch::channel(false);
+        Self {
+            base: listen(public::router(shared), &stopped).await,
+            verify: listen(verify::router(Arc::clone(&services)), &stopped).await,
+            admin: listen(admin::router(operators), &stopped).await,
+            admin_token,
+            clock,
+            services,
+            http: reqwest::Client::new(),
+            issuer,
+            stop,
+            _data: data,
+        }
+    }
+
+    pub async fn operator(&self, name: &str, scopes: &[&str]) -> String {
+        operator(&self.services, name, ScopeSet::parse(scopes.iter().copied()).unwrap()).await
+    }
+
+    /// One audit row for each change that there ever was.
+    pub async fn changes(&self) -> usize {
+        self.services.store.audit(0, 100_000).await.unwrap().len()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.stop.send(true);
+    }
+}
+
+impl TestIssuer {
+    pub fn new() -> Self {
+        let document =
+            EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new());
+        Self { key: EncodingKey::from_ec_der(document.unwrap().as_ref()) }
+    }
+
+    pub fn jwks(&self) -> String {
+        let mut jwk = Jwk::from_encoding_key(&self.key, Algorithm::ES256).unwrap();
+        jwk.common.key_id = Some(KEY_ID.into());
+        json!({ "keys": [jwk] }).to_string()
+    }
+
+    /// Claims as given over those of a good token for an hour.
+    pub fn sign(&self, subject: &str, now: Timestamp, over: Value) -> String {
+        let seconds = now.as_millis() / 1_000;
+        let mut claims = json!({ "iss": ISSUER, "aud": AUDIENCE, "sub": subject, "iat": seconds, "exp": seconds + 3_600 });
+        for (name, value) in over.as_object().unwrap() {
+            if value.is_null() {
+                claims.as_object_mut().unwrap().remove(name);
+            } else {
+                claims[name] = value.clone();
+            }
+        }
+        self.sign_claims(&claims, KEY_ID)
+    }
+
+    pub fn sign_claims(&self, claims: &Value, kid: &str) -> String {
+        let header = Header { kid: Some(kid.into()), ..Header::new(Algorithm::ES256) };
+        jsonwebtoken::encode(&header, claims, &self.key).unwrap()
+    }
+}
+
+fn services(
+    data: &Path,
+    clock: &Arc<TestClock>,
+    issuer: &TestIssuer,
+    wishes: &Wishes,
+) -> Arc<Services> {
+    let jwks = data.join("jwks.json");
+    std::fs::write(&jwks, issuer.jwks()).unwrap();
+    let identity = config::Identity {
+        issuers: vec![config::Issuer {
+            issuer: ISSUER.into(),
+            audience: AUDIENCE.into(),
+            jwks_file: wishes.jwks_url.is_none().then_some(jwks),
+            jwks_url: wishes.jwks_url.clone(),
+            create_partners: true,
+            refresh: Duration::from_mins(10),
+        }],
+    };
+    let prefix = |text| TokenPrefix::parse(text).unwrap();
+    let trading = ScopeSet::parse(["trading"]).unwrap();
+    let settings = Settings {
+        bearer_prefix: prefix("api_prod_"),
+        api_key_prefix: prefix("lmts_"),
+        admin_prefix: prefix("rescind_admin_"),
+        user_token_lifetime: Duration::from_hours(365 * 24),
+        user_token_scopes: ScopeSet::default(),
+        partner_scopes: trading.clone(),
+        default_scopes: trading,
+        known_scopes: ScopeSet::parse([
+            "trading",
+            "account_creation",
+            "delegated_signing",
+            "withdrawal",
+        ])
+        .unwrap(),
+    };
+    let as_clock = Arc::clone(clock) as Arc<dyn Clock>;
+    let guard = Arc::new(Guard::new(Arc::clone(&as_clock), vec![settings.bearer_prefix.clone()]));
+    let key_ring = KeyRing::parse([KeyRing::generate_text(&mut rand::rng()).as_str()]).unwrap();
+    let follower = Arc::clone(&guard) as Arc<dyn rescind_store::Follower>;
+    let store =
+        SqliteStore::open(Options { path: data.join("rescind.db"), key_ring, follower }).unwrap();
+    guard.open_for_good();
+    let logins = NonZeroU32::new(wishes.logins_per_minute).unwrap();
+    Arc::new(Services {
+        store: Arc::new(store) as Arc<dyn Store>,
+        guard,
+        identity: Identity::new(&identity, as_clock).unwrap(),
+        passwords: Passwords::new(2, 4).unwrap(),
+        login_limits: LoginLimits::per_minute(logins, logins),
+        settings,
+    })
+}
+
+async fn operator(services: &Services, name: &str, scopes: ScopeSet) -> String {
+    let by = || By { actor: Actor::system("test"), at: services.now() };
+    let id = OwnerId::parse(&format!("operator_{name}")).unwrap();
+    let kind = OwnerKind::Operator { name: name.into() };
+    let new = NewOwner {
+        id: id.clone(),
+        kind,
+        password_hash: None,
+        token_management: false,
+        allowed_scopes: None,
+    };
+    services.store.create_owner(new, by()).await.unwrap();
+    let plain = Plain::random(services.prefix(TokenKind::Admin), &mut rand::rng());
+    let token = NewToken {
+        id: TokenId::random("admin_", &mut rand::rng()),
+        owner: id,
+        kind: TokenKind::Admin,
+        label: None,
+        scopes,
+        expires_at: None,
+        material: Material::Digest(plain.digest()),
+    };
+    services.store.issue(token, by()).await.unwrap();
+    plain.expose().to_owned()
+}
+
+fn routes() -> Vec<Route> {
+    vec![
+        Route { path: "/public".into(), public: true, ..Route::default() },
+        Route { path: "/trading".into(), scopes: vec!["trading".into()], ..Route::default() },
+        Route { path: "/withdrawal".into(), scopes: vec!["withdrawal".into()], ..Route::default() },
+    ]
+}
+
+/// An API that answers 200 with the identity headers that reached it.
+async fn upstream() -> String {
+    let answer = |headers: http::HeaderMap| async move {
+        let identity: serde_json::Map<String, Value> = headers
+            .iter()
+            .filter(|(name, _)| name.as_str().starts_with("x-rescind-"))
+            .map(|(name, value)| (name.to_string(), value.to_str().unwrap().into()))
+            .collect();
+        axum::Json(Value::Object(identity))
+    };
+    let (stop, stopped) = watch::channel(false);
+    // Goes on until the test's runtime ends.
+    std::mem::forget(stop);
+    listen(axum::Router::new().fallback(answer), &stopped).await
+}
+
+async fn listen(router: axum::Router, stopped: &watch::Receiver<bool>) -> String {
+    let second = Duration::from_secs(1);
+    let limits =
+        Limits { connections_max: 1_000, header_timeout: second * 30, body_timeout: second };
+    let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), limits).await.unwrap();
+    let url = format!("http://{}", listener.address().unwrap());
+    tokio::spawn(listener.serve(router, stopped.clone()));
+    url
+}
