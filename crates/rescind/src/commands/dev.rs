@@ -1,0 +1,206 @@
+//! `rescind dev`: the whole product on this machine, with something to protect and somebody to protect it for.
+
+use crate::cli::{DevArgs, IdentityKind};
+use crate::context::Context;
+use crate::dev::{self, AUDIENCE, DataDir, ISSUER, Issuer, upstream};
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::server::{self, Running, chain};
+use crate::{logging, shutdown::Signals};
+use rescind_core::{Actor, TokenPrefix};
+use rescind_guard::Clock;
+use rescind_guard::clock::SystemClock;
+use rescind_server::config::{self, Config, LogFormat, LogLevel, Route, SecretPath};
+use rescind_server::service::{CreateOwner, CreateUserError, Services};
+use rescind_store::OwnerError;
+use serde_json::json;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+const EMAIL: &str = "demo@rescind.localhost";
+const SUBJECT: &str = "did:rescind:demo";
+const ACCOUNT: &str = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
+
+/// So many that nobody who tries things out meets it; one meets the queue of password checks first.
+const LOGINS_PER_MINUTE: u32 = 100_000;
+
+struct Demo {
+    running: Running,
+    data: DataDir,
+    upstream: SocketAddr,
+    admin_token: String,
+    password: String,
+    identity_token: String,
+}
+
+pub(crate) async fn run(args: DevArgs, output: Output) -> Result<(), Failure> {
+    refuse_to_leave_this_machine(&args)?;
+    // Before the first thing that can be told: no signal from here on is lost.
+    let mut signals = Signals::listen()?;
+    let began = SystemClock.boottime();
+    let demo = Demo::start(&args).await?;
+    let is_default = args.data.is_none();
+    if is_default {
+        demo.context()?.save()?;
+    }
+    if output.is_json() {
+        output.data(&demo.as_json()).map_err(|error| Failure::unreachable(error.to_string()))?;
+    } else {
+        let took = SystemClock.boottime().as_millis().saturating_sub(began.as_millis());
+        let welcome = demo.welcome(took, is_default);
+        output.data(&welcome).map_err(|error| Failure::unreachable(error.to_string()))?;
+    }
+    let ended = signals.stopped_or(demo.running.failed()).await;
+    demo.running.stop().await;
+    ended
+}
+
+fn refuse_to_leave_this_machine(args: &DevArgs) -> Result<(), Failure> {
+    let addresses = [args.listen, args.verify_listen, args.admin_listen];
+    let Some(far) = addresses.iter().find(|address| !address.ip().is_loopback()) else {
+        return Ok(());
+    };
+    let message =
+        format!("{far} is not a loopback address, and a demo must not leave this machine");
+    Err(Failure::usage(message).next("use `rescind serve --config FILE` for other addresses"))
+}
+
+impl Demo {
+    async fn start(args: &DevArgs) -> Result<Self, Failure> {
+        let data = DataDir::prepare(dev::data_directory(args.data.as_deref())?, args.fresh)?;
+        let issuer = Issuer::load_or_create(data.path()).map_err(|error| fault(&error))?;
+        let upstream = upstream::start().await.map_err(|error| fault(&error))?;
+        let (config, admin_token) = config(args, &data, &issuer, upstream)?;
+        logging::start(&config.log);
+        let running = server::start(&config, None).await?;
+        let password = data.demo_password()?;
+        create_demo_user(&running.services, &password).await?;
+        create_demo_partner(&running.services).await?;
+        let identity_token = issuer
+            .sign(SUBJECT, IdentityKind::Valid, SystemClock.now())
+            .map_err(|error| fault(&error))?;
+        Ok(Self { running, data, upstream, admin_token, password, identity_token })
+    }
+
+    fn context(&self) -> Result<Context, Failure> {
+        let url = format!("http://{}", self.running.admin);
+        Context::new(&url, &self.admin_token, "`rescind dev`".to_owned())
+    }
+
+    fn as_json(&self) -> String {
+        let url = |address: SocketAddr| format!("http://{address}");
+        json!({
+            "base_url": url(self.running.public),
+            "verify_url": url(self.running.verify),
+            "admin_url": url(self.running.admin),
+            "admin_token": self.admin_token,
+            "email": EMAIL,
+            "password": self.password,
+            "identity_token": self.identity_token,
+            "upstream_url": url(self.upstream),
+            "data": self.data.path(),
+        })
+        .to_string()
+    }
+
+    fn welcome(&self, took_millis: u64, context_saved: bool) -> String {
+        let Running { public, verify, admin, .. } = &self.running;
+        let data = self.data.path().display();
+        let password = &self.password;
+        let command_line = if context_saved {
+            "for the `rescind` command, which finds it by itself".to_owned()
+        } else {
+            format!("for RESCIND_ADMIN_URL, with RESCIND_ADMIN_TOKEN from {data}/admin.token")
+        };
+        format!(
+            r#"Rescind was ready after {took_millis} ms, on this machine only. It keeps its data in
+{data} (--fresh begins anew).
+
+  public  http://{public}  both contracts; every other path goes to a demo API, verified first
+  verify  http://{verify}  for proxies and services inside
+  admin   http://{admin}  {command_line}
+
+The promise in a minute. In another terminal: make a token, use it, revoke it, use it again.
+
+  URL=http://{public}
+  TOKEN=$(curl -s $URL/auth/token -H 'Content-Type: application/json' \
+    -d '{{"email":"{EMAIL}","password":"{password}"}}' | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
+  curl -i $URL/v1/orders -H "X-API-Key: $TOKEN"              # 200, from the demo API
+  curl -i -X DELETE $URL/auth/token -H "X-API-Key: $TOKEN"   # 200, revoked: on disk, and everywhere
+  curl -i $URL/v1/orders -H "X-API-Key: $TOKEN"              # 401, for good
+
+Partners sign their requests instead: `rescind dev identity --subject {SUBJECT}` prints what the
+demo partner's login would give. Ctrl-C stops."#
+        )
+    }
+}
+
+fn config(
+    args: &DevArgs,
+    data: &DataDir,
+    issuer: &Issuer,
+    upstream: SocketAddr,
+) -> Result<(Config, String), Failure> {
+    let mut config = Config::default();
+    config.public.listen = args.listen;
+    config.verify.listen = args.verify_listen;
+    config.admin.listen = args.admin_listen;
+    config.store.path = data.path().to_path_buf();
+    config.log = config::Log { level: LogLevel::Warn, format: LogFormat::Text };
+    config.login.per_address_per_minute = LOGINS_PER_MINUTE;
+    config.login.per_email_per_minute = LOGINS_PER_MINUTE;
+    config.sealing.key_files = vec![secret_path(&data.sealing_key()?)];
+    let prefix = TokenPrefix::parse(&config.tokens.admin_prefix).map_err(|error| fault(&error))?;
+    let (admin_file, admin_token) = data.admin_token(&prefix)?;
+    config.admin.bootstrap_token_file = Some(secret_path(&admin_file));
+    config.identity.issuers = vec![config::Issuer {
+        issuer: ISSUER.into(),
+        audience: AUDIENCE.into(),
+        jwks_file: Some(data.publish_keys(&issuer.jwks_json())?),
+        jwks_url: None,
+        create_partners: true,
+        refresh: Duration::from_mins(10),
+    }];
+    config.gateway.upstream = Some(format!("http://{upstream}"));
+    config.gateway.routes = vec![
+        Route { path: "/public".into(), public: true, ..Route::default() },
+        Route { path: "/trading".into(), scopes: vec!["trading".into()], ..Route::default() },
+    ];
+    Ok((config, admin_token))
+}
+
+fn secret_path(path: &Path) -> SecretPath {
+    SecretPath::new(path.to_string_lossy())
+}
+
+async fn create_demo_user(services: &Services, password: &str) -> Result<(), Failure> {
+    if services.store.user_by_email(EMAIL).await.map_err(|error| fault(&error))?.is_some() {
+        return Ok(());
+    }
+    let user = CreateOwner {
+        email: EMAIL.into(),
+        password: password.into(),
+        first_name: "Demo".into(),
+        last_name: "User".into(),
+        tenant: None,
+    };
+    match services.create_user(user, Actor::system("dev")).await {
+        Ok(_) | Err(CreateUserError::Owner(OwnerError::Exists)) => Ok(()),
+        Err(error) => Err(fault(&error)),
+    }
+}
+
+/// With every scope; those who come by themselves get what the contract gives to everybody.
+async fn create_demo_partner(services: &Services) -> Result<(), Failure> {
+    let (scopes, actor) = (services.settings.known_scopes.clone(), Actor::system("dev"));
+    let account = Some(ACCOUNT.to_owned());
+    match services.create_partner(ISSUER, SUBJECT, account, true, scopes, actor).await {
+        Ok(_) | Err(OwnerError::Exists) => Ok(()),
+        Err(error) => Err(fault(&error)),
+    }
+}
+
+fn fault(error: &dyn std::error::Error) -> Failure {
+    Failure::unreachable(chain(error))
+}

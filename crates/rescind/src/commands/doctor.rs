@@ -1,0 +1,141 @@
+//! `rescind doctor`: goes the way to the server step by step, stops at the first that is broken, and
+//! says what to do.
+
+use crate::{
+    cli::DoctorArgs,
+    client::{Client, Reply},
+    context::Context,
+    failure::{Exit, Failure},
+    output::{Answer, Text, field},
+};
+use rescind_core::Timestamp;
+use rescind_guard::{Clock as _, clock::SystemClock};
+use serde_json::{Value, json};
+use std::time::UNIX_EPOCH;
+
+/// Difference of the clocks from which it is worth a word: signed requests allow 30 seconds, and the
+/// header that it is read from has whole seconds.
+const CLOCK_WARN_SECONDS: u64 = 5;
+/// Difference from which signed requests from this machine are refused.
+const CLOCK_FAIL_SECONDS: u64 = 30;
+
+/// What was found out, in order.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    rows: Vec<(&'static str, State, String)>,
+    pub(super) exit: Option<Exit>,
+    next: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Good,
+    Warning,
+    Bad,
+}
+
+pub(crate) async fn run(args: &DoctorArgs) -> Answer {
+    let mut findings = Findings::default();
+    if let Err(failure) = examine(args, &mut findings).await {
+        findings.exit = Some(failure.exit);
+        findings.next = failure.next;
+    }
+    findings.into_answer()
+}
+
+async fn examine(args: &DoctorArgs, findings: &mut Findings) -> Result<(), Failure> {
+    let context = findings.step("context", Context::find())?;
+    let from = format!("{} from {}", context.admin_url, context.origin);
+    findings.add("context", State::Good, from);
+    if context.is_exposed() {
+        let message = "the admin token crosses the network in the clear: use https or a tunnel";
+        findings.add("transport", State::Warning, message);
+    }
+    let client = findings.step("context", Client::new(&context))?;
+    let health = client.get(&["health"], &[]).await;
+    findings.step("server", health)?;
+    findings.add("server", State::Good, "is there and well");
+    let status = client.get(&["v1", "status"], &[]).await;
+    let status = findings.step("token", status)?;
+    findings.add("token", State::Good, "is accepted");
+    findings.status(&status.body);
+    findings.clock(&status, SystemClock.now());
+    if args.save && findings.exit.is_none() {
+        let file = findings.step("save", context.save())?;
+        findings.add("save", State::Good, format!("kept in {}", file.display()));
+    }
+    Ok(())
+}
+
+impl Findings {
+    fn add(&mut self, what: &'static str, state: State, message: impl Into<String>) {
+        self.rows.push((what, state, message.into()));
+    }
+
+    /// Notes a failed step, and passes it on.
+    fn step<T>(&mut self, what: &'static str, result: Result<T, Failure>) -> Result<T, Failure> {
+        result.inspect_err(|failure| self.add(what, State::Bad, failure.message.clone()))
+    }
+
+    pub(super) fn status(&mut self, status: &Value) {
+        let message = format!(
+            "version {}, {} active tokens of {} owners, epoch {}",
+            field(status, "version"),
+            field(status, "active_tokens"),
+            field(status, "owners"),
+            field(status, "epoch")
+        );
+        self.add("status", State::Good, message);
+        if status.get("sealed") != Some(&Value::Bool(false)) {
+            self.fail("sealing", "the server lacks its sealing keys");
+            self.next = Some("check sealing.key_files in the server's configuration".into());
+        }
+    }
+
+    pub(super) fn clock(&mut self, reply: &Reply, now: Timestamp) {
+        let date = reply.date.as_deref().and_then(|date| httpdate::parse_http_date(date).ok());
+        let theirs = date.and_then(|date| date.duration_since(UNIX_EPOCH).ok());
+        let Some(theirs) = theirs.and_then(|time| i64::try_from(time.as_millis()).ok()) else {
+            self.add("clock", State::Warning, "the server does not say what time it has");
+            return;
+        };
+        let seconds = Timestamp::from_millis(theirs).distance_millis(now) / 1000;
+        let message = format!("{seconds} s from the server's");
+        if seconds >= CLOCK_FAIL_SECONDS {
+            self.fail("clock", &format!("{message}: requests signed here are refused"));
+            self.next = Some("set this machine's clock (NTP)".into());
+        } else if seconds >= CLOCK_WARN_SECONDS {
+            self.add("clock", State::Warning, message);
+        } else {
+            self.add("clock", State::Good, message);
+        }
+    }
+
+    fn fail(&mut self, what: &'static str, message: &str) {
+        self.add(what, State::Bad, message);
+        self.exit = Some(Exit::Refused);
+    }
+
+    pub(super) fn into_answer(self) -> Answer {
+        let exit = self.exit.unwrap_or(Exit::Done);
+        let row = |(what, state, message): &(&str, State, String)| json!({"check": what, "state": state.name(), "message": message});
+        let checks: Vec<_> = self.rows.iter().map(row).collect();
+        let json = json!({"well": exit == Exit::Done, "checks": checks, "next": self.next});
+        let rows = self.rows.into_iter();
+        let rows =
+            rows.map(|(what, state, message)| vec![what.into(), state.name().into(), message]);
+        let text = Text::Table { columns: &[], rows: rows.collect() };
+        let notes = self.next.into_iter().map(|next| format!("next: {next}")).collect();
+        Answer { json, text, notes, exit }
+    }
+}
+
+impl State {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Good => "ok",
+            Self::Warning => "warning",
+            Self::Bad => "wrong",
+        }
+    }
+}

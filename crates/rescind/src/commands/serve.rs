@@ -1,0 +1,67 @@
+//! `rescind serve`: the configuration is the whole of it. SIGTERM drains, SIGHUP reads routes and keys again.
+
+use crate::cli::ServeArgs;
+use crate::failure::Failure;
+use crate::logging;
+use crate::output::Output;
+use crate::server::{self, Running, chain};
+use crate::shutdown::{Event, Signals};
+use rescind_server::config::{self, Config, Sources};
+use sd_notify::NotifyState;
+use std::path::PathBuf;
+
+pub(crate) async fn run(args: ServeArgs, _: Output) -> Result<(), Failure> {
+    let mut signals = Signals::listen()?;
+    let config = load(&args)?;
+    logging::start(&config.log);
+    let running = server::start(&config, credentials().as_deref()).await?;
+    let Running { public, verify, admin, .. } = &running;
+    tracing::info!(%public, %verify, %admin, version = env!("CARGO_PKG_VERSION"), "ready");
+    notify(NotifyState::Ready);
+    let ended = loop {
+        match signals.next_or(running.failed()).await {
+            Event::Stop => break Ok(()),
+            Event::Reload => reload(&running, &args).await,
+            Event::Failed(why) => {
+                break Err(Failure::unreachable(format!("the store has failed: {why}")));
+            }
+        }
+    };
+    notify(NotifyState::Stopping);
+    tracing::info!("stopping: requests in flight are finished, no new ones are taken");
+    running.stop().await;
+    ended
+}
+
+/// What is wrong is said, and everything stays as it was.
+async fn reload(running: &Running, args: &ServeArgs) {
+    let done = match load(args) {
+        Ok(config) => running.reload(&config).await,
+        Err(failure) => Err(failure),
+    };
+    match done {
+        Ok(()) => tracing::info!("routes and keys were read again"),
+        Err(Failure { message, .. }) => {
+            tracing::error!(error = message, "not reloaded: everything stays as it was");
+        }
+    }
+}
+
+fn load(args: &ServeArgs) -> Result<Config, Failure> {
+    let sources = Sources {
+        file: args.config.as_deref(),
+        environment: std::env::vars_os().collect(),
+        overrides: args.set.clone(),
+    };
+    config::load(&sources).map_err(|error| Failure::usage(chain(&error)))
+}
+
+/// Where systemd puts what `LoadCredential=` names.
+fn credentials() -> Option<PathBuf> {
+    std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)
+}
+
+/// Without systemd there is nobody to tell.
+fn notify(state: NotifyState<'_>) {
+    let _ = sd_notify::notify(&[state]);
+}

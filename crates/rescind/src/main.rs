@@ -1,0 +1,22 @@
+//! The binary: puts the pieces together, owns the real clock and the real randomness, and talks to people.
+
+mod cli;
+mod client;
+mod commands;
+mod context;
+mod dev;
+mod failure;
+mod input;
+mod logging;
+mod output;
+mod private_file;
+mod server;
+mod shutdown;
+
+use clap::Parser as _;
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    commands::run(cli::Cli::parse()).await.into()
+}

@@ -1,0 +1,300 @@
+//! The composition root: a configuration in, a running server out. The only real clock is chosen here.
+
+use crate::failure::Failure;
+use http::HeaderName;
+use rescind_core::{Actor, OwnerId, OwnerKind, Plain, ScopeSet, TokenId, TokenKind, TokenPrefix};
+use rescind_guard::clock::SystemClock;
+use rescind_guard::credentials::{CredentialHeaders, SigningHeaders};
+use rescind_guard::{Clock, Guard};
+use rescind_server::admin::{self, Admin, caller::ADMIN_SCOPES};
+use rescind_server::config::{self, Config};
+use rescind_server::gateway::Gateway;
+use rescind_server::http::{Limits, Listener};
+use rescind_server::public::{self, Contracts, Public};
+use rescind_server::service::identity::Identity;
+use rescind_server::service::{LoginLimits, Passwords, Services, Settings};
+use rescind_server::verify;
+use rescind_store::sqlite::{OpenError, Options, SqliteStore};
+use rescind_store::{By, IssueError, KeyRing, Material, NewOwner, NewToken, OwnerClass, Store};
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// A server that accepts connections.
+pub(crate) struct Running {
+    pub(crate) public: SocketAddr,
+    pub(crate) verify: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) services: Arc<Services>,
+    gateway: Arc<Gateway>,
+    store: Arc<SqliteStore>,
+    stop: watch::Sender<bool>,
+    serving: JoinSet<()>,
+    /// Ended with the server.
+    _background: JoinSet<()>,
+}
+
+struct Listeners {
+    public: Listener,
+    verify: Listener,
+    admin: Listener,
+}
+
+/// Binds, opens, loads, and serves. `credentials` is where systemd puts secrets.
+pub(crate) async fn start(config: &Config, credentials: Option<&Path>) -> Result<Running, Failure> {
+    // First of all, so that a port in use is said before anything is touched.
+    let listeners = Listeners::bind(config).await?;
+    let settings = settings(config)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let prefixes = vec![
+        settings.bearer_prefix.clone(),
+        settings.api_key_prefix.clone(),
+        settings.admin_prefix.clone(),
+    ];
+    let guard = Arc::new(Guard::new(Arc::clone(&clock), prefixes));
+    let key_ring = key_ring(config, credentials)?;
+    let store = open_store(config, key_ring, Arc::clone(&guard)).await?;
+    guard.open_for_good();
+    let services = Arc::new(Services {
+        store: Arc::clone(&store) as Arc<dyn Store>,
+        guard: Arc::clone(&guard),
+        identity: Identity::new(&config.identity, clock).map_err(setup("identity.issuers"))?,
+        passwords: passwords(&config.login)?,
+        login_limits: login_limits(&config.login),
+        settings,
+    });
+    if let Some(path) = &config.admin.bootstrap_token_file {
+        let text = path.read(credentials).map_err(setup("admin.bootstrap_token_file"))?;
+        bootstrap_admin(&services, &text).await?;
+    }
+    let credential_headers = credential_headers(config)?;
+    let gateway = Gateway::new(&config.gateway, credential_headers.clone(), guard);
+    let gateway = Arc::new(gateway.map_err(setup("gateway"))?);
+    listeners.serve(config, services, gateway, store, credential_headers)
+}
+
+impl Running {
+    /// Reads routes and identity keys again (SIGHUP). A faulty new configuration changes nothing.
+    pub(crate) async fn reload(&self, config: &Config) -> Result<(), Failure> {
+        self.gateway.reload(&config.gateway).map_err(setup("gateway"))?;
+        self.services.identity.refresh().await;
+        Ok(())
+    }
+
+    /// Returns why, if the server can no longer go on by itself.
+    pub(crate) async fn failed(&self) -> String {
+        self.store.failed().await
+    }
+
+    /// Stops accepting, lets requests in flight finish, writes everything down.
+    pub(crate) async fn stop(mut self) {
+        let _ = self.stop.send(true);
+        while self.serving.join_next().await.is_some() {}
+        if let Err(error) = self.store.close().await {
+            tracing::warn!(%error, "the store was not closed cleanly; nothing that was answered is lost");
+        }
+    }
+}
+
+impl Listeners {
+    async fn bind(config: &Config) -> Result<Self, Failure> {
+        Ok(Self {
+            public: bind(&config.public, "public.listen").await?,
+            verify: bind(&config.verify, "verify.listen").await?,
+            admin: bind(&config.admin.listener(), "admin.listen").await?,
+        })
+    }
+
+    fn serve(
+        self,
+        config: &Config,
+        services: Arc<Services>,
+        gateway: Arc<Gateway>,
+        store: Arc<SqliteStore>,
+        credentials: CredentialHeaders,
+    ) -> Result<Running, Failure> {
+        let (stop, stopped) = watch::channel(false);
+        let address = |listener: &Listener| listener.address().map_err(setup("listen"));
+        let (public, verify, admin) =
+            (address(&self.public)?, address(&self.verify)?, address(&self.admin)?);
+        let mut serving = JoinSet::new();
+        let shared = Arc::new(Public {
+            services: Arc::clone(&services),
+            credentials,
+            gateway: Arc::clone(&gateway),
+            contracts: Contracts {
+                wizcommerce: config.wizcommerce.enabled,
+                limitless: config.limitless.enabled,
+                legacy_api_keys: config.limitless.legacy_api_keys,
+            },
+        });
+        let operators = Arc::new(Admin {
+            services: Arc::clone(&services),
+            store_path: config.store.path.clone(),
+            started_at: services.now(),
+        });
+        serving.spawn(self.public.serve(public::router(shared), stopped.clone()));
+        serving.spawn(self.verify.serve(verify::router(Arc::clone(&services)), stopped.clone()));
+        serving.spawn(self.admin.serve(admin::router(operators), stopped.clone()));
+        serving.spawn(Arc::clone(&services).flush_uses(stopped));
+        let _background = services.identity.keep_fresh();
+        Ok(Running { public, verify, admin, services, gateway, store, stop, serving, _background })
+    }
+}
+
+async fn bind(listener: &config::Listener, key: &str) -> Result<Listener, Failure> {
+    let limits = Limits {
+        connections_max: listener.connections_max as usize,
+        header_timeout: listener.header_timeout,
+        body_timeout: listener.body_timeout,
+    };
+    Listener::bind(listener.listen, limits).await.map_err(|error| {
+        let message = format!("cannot listen on {} ({key}): {error}", listener.listen);
+        let next = match error.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                "stop the program that has this port, or choose another address (port 0 picks a free one)"
+            }
+            std::io::ErrorKind::PermissionDenied => {
+                "ports below 1024 need a privilege (CAP_NET_BIND_SERVICE); choose a higher one"
+            }
+            _ => "choose an address of this machine",
+        };
+        Failure::unreachable(message).next(next)
+    })
+}
+
+async fn open_store(
+    config: &Config,
+    key_ring: KeyRing,
+    follower: Arc<Guard>,
+) -> Result<Arc<SqliteStore>, Failure> {
+    let options = Options { path: config.store.database(), key_ring, follower };
+    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(options)).await;
+    match opened {
+        Ok(Ok(store)) => Ok(Arc::new(store)),
+        Ok(Err(error)) => Err(store_failure(&error)),
+        Err(_) => Err(Failure::unreachable("opening the store ended abnormally")),
+    }
+}
+
+fn store_failure(error: &OpenError) -> Failure {
+    let failure = Failure::unreachable(chain(error));
+    match error {
+        OpenError::Locked { .. } => {
+            failure.next("stop the other server, or give this one a directory of its own")
+        }
+        _ => failure,
+    }
+}
+
+/// Makes the operator's token of a key file valid. If it was revoked it stays so.
+async fn bootstrap_admin(services: &Services, text: &str) -> Result<(), Failure> {
+    let by = || services.by(Actor::system("bootstrap"));
+    let prefix = services.prefix(TokenKind::Admin);
+    let recognised = rescind_core::recognise(text, [prefix]);
+    if recognised != rescind_core::Recognised::Whole {
+        let message = format!(
+            "the file of admin.bootstrap_token_file holds no token of the form {}…",
+            prefix.as_str()
+        );
+        return Err(Failure::usage(message).next("make one with `rescind keygen admin-token`"));
+    }
+    let owner = bootstrap_operator(services, by()).await?;
+    let scopes = ScopeSet::parse(ADMIN_SCOPES).map_err(setup("admin scopes"))?;
+    let token = NewToken {
+        id: TokenId::random("admin_", &mut rand::rng()),
+        owner,
+        kind: TokenKind::Admin,
+        label: Some("bootstrap".into()),
+        scopes,
+        expires_at: None,
+        material: Material::Digest(Plain::from_text(text).digest()),
+    };
+    match services.store.issue(token, by()).await {
+        Ok(_) | Err(IssueError::Exists) => Ok(()),
+        Err(error) => Err(setup("admin.bootstrap_token_file")(error)),
+    }
+}
+
+async fn bootstrap_operator(services: &Services, by: By) -> Result<OwnerId, Failure> {
+    let operators = services.store.owners(OwnerClass::Operator, None, 1).await;
+    if let Some(operator) = operators.map_err(setup("store"))?.into_iter().next() {
+        return Ok(operator.id);
+    }
+    let new = NewOwner {
+        id: OwnerId::random("operator_", &mut rand::rng()),
+        kind: OwnerKind::Operator { name: "bootstrap".into() },
+        password_hash: None,
+        token_management: false,
+        allowed_scopes: None,
+    };
+    Ok(services.store.create_owner(new, by).await.map_err(setup("store"))?.id)
+}
+
+fn key_ring(config: &Config, credentials: Option<&Path>) -> Result<KeyRing, Failure> {
+    let files = &config.sealing.key_files;
+    if files.is_empty() {
+        return Ok(KeyRing::none());
+    }
+    let texts: Result<Vec<_>, _> = files.iter().map(|path| path.read(credentials)).collect();
+    let texts = texts.map_err(setup("sealing.key_files"))?;
+    KeyRing::parse(texts.iter().map(|text| text.as_str())).map_err(setup("sealing.key_files"))
+}
+
+fn settings(config: &Config) -> Result<Settings, Failure> {
+    let prefix = |text: &str| TokenPrefix::parse(text).map_err(setup("tokens"));
+    let scopes = |names: &[String], key| {
+        ScopeSet::parse(names.iter().map(String::as_str)).map_err(setup(key))
+    };
+    Ok(Settings {
+        bearer_prefix: prefix(&config.tokens.bearer_prefix)?,
+        api_key_prefix: prefix(&config.tokens.api_key_prefix)?,
+        admin_prefix: prefix(&config.tokens.admin_prefix)?,
+        user_token_lifetime: config.wizcommerce.token_lifetime,
+        user_token_scopes: scopes(&config.wizcommerce.scopes, "wizcommerce.scopes")?,
+        partner_scopes: scopes(&config.limitless.default_scopes, "limitless.default_scopes")?,
+        default_scopes: scopes(&config.limitless.default_scopes, "limitless.default_scopes")?,
+        known_scopes: scopes(&config.limitless.scopes, "limitless.scopes")?,
+    })
+}
+
+fn credential_headers(config: &Config) -> Result<CredentialHeaders, Failure> {
+    let prefix = config.limitless.enabled.then_some(config.limitless.header_prefix.as_str());
+    let signing = prefix.map(SigningHeaders::with_prefix).transpose();
+    let signing = signing.map_err(setup("limitless.header_prefix"))?;
+    Ok(CredentialHeaders { api_key: HeaderName::from_static("x-api-key"), signing })
+}
+
+fn passwords(login: &config::Login) -> Result<Passwords, Failure> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let at_once = if login.hashes_at_once == 0 { cores } else { login.hashes_at_once as usize };
+    Passwords::new(at_once, login.queue as usize).map_err(setup("login"))
+}
+
+fn login_limits(login: &config::Login) -> LoginLimits {
+    let rate = |per_minute| NonZeroU32::new(per_minute).unwrap_or(NonZeroU32::MIN);
+    LoginLimits::per_minute(rate(login.per_address_per_minute), rate(login.per_email_per_minute))
+}
+
+/// An error of starting up, with the key of the configuration that it belongs to.
+fn setup<E: std::error::Error>(key: &str) -> impl FnOnce(E) -> Failure + Copy {
+    move |error| Failure::unreachable(format!("{key}: {}", chain(&error)))
+}
+
+/// The error and what is behind it, on one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let next_text = next.to_string();
+        if !text.ends_with(&next_text) {
+            text.push_str(": ");
+            text.push_str(&next_text);
+        }
+        cause = next.source();
+    }
+    text
+}
