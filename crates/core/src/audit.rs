@@ -1,5 +1,5 @@
-//! The audit chain: each entry's hash covers the one before it, so that a changed, missing or reordered entry
-//! shows, and the latest hash, kept elsewhere, shows a truncated end.
+//! The audit chain: each entry's hash covers the one before it, so that a changed, missing or
+//! reordered entry shows, and the latest hash, kept elsewhere, shows a truncated end.
 
 use crate::{Actor, Digest, Timestamp};
 use alloc::string::String;
@@ -35,7 +35,8 @@ pub enum ChainFault {
     Changed { seq: u64 },
 }
 
-/// The hash of `entry` after `previous`. Every field is preceded by its length, so no two entries read alike.
+/// The hash of `entry` after `previous`. Every field is preceded by its length, so no two entries
+/// read alike.
 pub fn link(previous: &Digest, entry: &Entry) -> Digest {
     let mut hash = Sha256::new();
     hash.update(DOMAIN);

@@ -16,6 +16,15 @@ pub struct Bounds<'a> {
     pub owner_scopes: Option<&'a ScopeSet>,
 }
 
+impl<'a> Bounds<'a> {
+    /// What the token may still do: its scopes, as far as its owner's allow. Tell others these and
+    /// not `scopes`, or a scope that was taken from the owner lives on behind the gateway.
+    pub fn granted(self) -> impl Iterator<Item = &'a str> + Clone + use<'a> {
+        let Self { scopes, owner_scopes, .. } = self;
+        scopes.iter().filter(move |name| owner_scopes.is_none_or(|most| most.contains(name)))
+    }
+}
+
 /// What the request needs: who is asked, and for what.
 #[derive(Clone, Copy, Debug)]
 pub struct Demand<'a> {
@@ -32,8 +41,8 @@ pub struct Authentic<'a>(Bounds<'a>);
 #[derive(Clone, Copy, Debug)]
 pub struct Permitted<'a>(Bounds<'a>);
 
-/// Why not. Precise inside, for audit and metrics; outside every one but [`Denial::MissingScope`] is the
-/// same answer.
+/// Why not. Precise inside, for audit and metrics; outside every one but [`Denial::MissingScope`]
+/// is the same answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Denial {
     #[error("no such token")]
@@ -125,11 +134,12 @@ pub fn in_window(signed: &SignedHeaders<'_>, now: Timestamp) -> Result<(), Denia
     }
 }
 
-/// Whether an authentic credential may do what is asked, now. Total: no fact is looked up, none is assumed.
+/// Whether an authentic credential may do what is asked, now. Total: no fact is looked up, none is
+/// assumed.
 ///
-/// Time is half-open: at its expiry a token is no longer valid. Its issue is not compared with `now`, because
-/// clocks differ by milliseconds and a fresh token must work on every node. The strictest bound wins: each
-/// rule can only refuse.
+/// Time is half-open: at its expiry a token is no longer valid. Its issue is not compared with
+/// `now`, because clocks differ by milliseconds and a fresh token must work on every node. The
+/// strictest bound wins: each rule can only refuse.
 pub fn decide<'a>(
     Authentic(bounds): Authentic<'a>,
     demand: &Demand<'_>,
@@ -160,13 +170,6 @@ pub fn decide<'a>(
 impl<'a> Permitted<'a> {
     pub fn bounds(&self) -> &Bounds<'a> {
         &self.0
-    }
-
-    /// What the token may still do: its scopes, as far as its owner's allow. Tell others these and not
-    /// `bounds().scopes`, or a scope that was taken from the owner lives on behind the gateway.
-    pub fn scopes(&self) -> impl Iterator<Item = &'a str> + Clone + use<'a> {
-        let Bounds { scopes, owner_scopes, .. } = self.0;
-        scopes.iter().filter(move |name| owner_scopes.is_none_or(|most| most.contains(name)))
     }
 }
 

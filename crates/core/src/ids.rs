@@ -1,8 +1,8 @@
 //! Typed identifiers.
 //!
 //! Alphabet: `[A-Za-z0-9_-]` only. A wider one looks harmless, but HTTP clients disagree on how to
-//! spell `=`, `:` or `@` in a path, and a signature over one spelling does not verify over another: such a
-//! token could never be revoked by the client that made it.
+//! spell `=`, `:` or `@` in a path, and a signature over one spelling does not verify over another:
+//! such a token could never be revoked by the client that made it.
 
 use alloc::{boxed::Box, string::String};
 use core::fmt;
@@ -27,16 +27,17 @@ macro_rules! id {
         impl $name {
             pub fn parse(text: &str) -> Result<Self, IdError> {
                 let fits = (1..=ID_BYTES_MAX).contains(&text.len());
-                let clean = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-                if fits && clean { Ok(Self(text.into())) } else { Err(IdError) }
+                let clean = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+                if fits && text.bytes().all(clean) { Ok(Self(text.into())) } else { Err(IdError) }
             }
 
-            /// A fresh id: `prefix` (which must itself be made of id characters) and 95 random bits.
+            /// A fresh id: `prefix` (which must itself be made of id characters) and 95 random
+            /// bits.
             pub fn random(prefix: &str, rng: &mut impl CryptoRng) -> Self {
                 let mut text = String::with_capacity(prefix.len() + RANDOM_CHARS);
                 text.push_str(prefix);
                 text.extend(rng.sample_iter(Alphanumeric).take(RANDOM_CHARS).map(char::from));
-                debug_assert!(Self::parse(&text).is_ok(), "the prefix is not made of id characters");
+                debug_assert!(Self::parse(&text).is_ok(), "the prefix has no id characters");
                 Self(text.into())
             }
 

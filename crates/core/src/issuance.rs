@@ -1,5 +1,5 @@
-//! Who may be given a token. Asked inside the transaction that issues it: a check made earlier, from memory,
-//! would let an attacker whose access is being taken away mint a successor in between.
+//! Who may be given a token. Asked inside the transaction that issues it: a check made earlier,
+//! from memory, would let an attacker whose access is being taken away mint a successor in between.
 
 use crate::{Owner, OwnerKind, ScopeSet, TokenKind};
 

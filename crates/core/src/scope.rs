@@ -1,4 +1,5 @@
-//! Scopes: what a token allows. Exact names, no wildcards: a scope either stands in the set or does not.
+//! Scopes: what a token allows. Exact names, no wildcards: a scope either stands in the set or does
+//! not.
 
 use alloc::{boxed::Box, string::String, vec::Vec};
 use core::fmt;
@@ -70,7 +71,8 @@ impl ScopeSet {
         self.0.is_empty()
     }
 
-    /// The names in order, separated by `separator`: a space in headers (RFC 6749), a comma in lists.
+    /// The names in order, separated by `separator`: a space in headers (RFC 6749), a comma in
+    /// lists.
     pub fn join(&self, separator: &str) -> String {
         let mut out = String::new();
         for name in self.iter() {
@@ -175,7 +177,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn set_holds_exactly_what_was_given(names in prop::collection::vec("[a-d]{1,2}", 0..SCOPES_MAX)) {
+        fn set_holds_exactly_what_was_given(
+            names in prop::collection::vec("[a-d]{1,2}", 0..SCOPES_MAX),
+        ) {
             let held = ScopeSet::parse(names.iter().map(String::as_str)).unwrap();
             prop_assert!(held.iter().zip(held.iter().skip(1)).all(|(one, next)| one < next));
             prop_assert!(names.iter().all(|name| held.contains(name)));

@@ -1,10 +1,11 @@
 //! Which bytes a signature covers, and whether it is right.
 //!
-//! The message is `timestamp \n METHOD \n target \n body`: the timestamp as sent, the method in upper
-//! case, the request target byte for byte as it stood in the request line (still percent-encoded, with its
-//! query), and the exact body. Nothing is decoded or normalised first: clients sign what they send, and each
-//! spells differently. The parts cannot run into each other, because the first three cannot
-//! contain a line feed: headers and the request line end at one, and nothing that has one verifies.
+//! The message is `timestamp \n METHOD \n target \n body`: the timestamp as sent, the method in
+//! upper case, the request target byte for byte as it stood in the request line (still
+//! percent-encoded, with its query), and the exact body. Nothing is decoded or normalised first:
+//! clients sign what they send, and each spells differently. The parts cannot run into each other,
+//! because the first three cannot contain a line feed: headers and the request line end at one, and
+//! nothing that has one verifies.
 
 use crate::SignedHeaders;
 use alloc::vec::Vec;
@@ -23,7 +24,8 @@ pub const SECRET_BYTES: usize = 32;
 /// The request that was signed.
 #[derive(Clone, Copy)]
 pub struct SignedRequest<'a> {
-    /// As in the request line. Methods are case-sensitive (RFC 9110 §9.1); the signature is over upper case.
+    /// As in the request line. Methods are case-sensitive (RFC 9110 §9.1); the signature is over
+    /// upper case.
     pub method: &'a str,
     /// The raw request target: path and query, as in the request line.
     pub target: &'a str,
@@ -38,7 +40,8 @@ pub struct Mac([u8; 32]);
 #[derive(Clone)]
 pub struct Secret(Zeroizing<Vec<u8>>);
 
-/// A signing secret made ready: the two SHA-256 states of HMAC, so that each request saves two blocks.
+/// A signing secret made ready: the two SHA-256 states of HMAC, so that each request saves two
+/// blocks.
 #[derive(Clone)]
 pub struct SigningKey(Hmac<Sha256>);
 

@@ -1,8 +1,9 @@
 //! Request targets that mean one thing to everybody.
 //!
-//! A gateway decides by path and lets another program act on it. Where the two read a path differently
-//! (`//admin`, `/a/../admin`, `%2e%2e`, `/admin;x`), a rule can be walked around. So nothing is normalised:
-//! an ambiguous target is refused, and what was verified goes upstream byte for byte.
+//! A gateway decides by path and lets another program act on it. Where the two read a path
+//! differently (`//admin`, `/a/../admin`, `%2e%2e`, `/admin;x`), a rule can be walked around. So
+//! nothing is normalised: an ambiguous target is refused, and what was verified goes upstream byte
+//! for byte.
 
 use alloc::{borrow::Cow, string::String, vec::Vec};
 
@@ -91,7 +92,8 @@ fn decode_once(raw: &str) -> Result<Cow<'_, str>, TargetFault> {
         match value.ok_or(TargetFault::Encoding)? {
             // An encoded `?` or `#` ends the path for programs that decode before they split.
             b'/' | b'\\' | b';' | b'?' | b'#' => return Err(TargetFault::Separator),
-            // A percent sign that was itself encoded is decoded again by careless programs behind us.
+            // A percent sign that was itself encoded is decoded again by careless programs behind
+            // us.
             b'%' => return Err(TargetFault::Encoding),
             byte => decoded.push(byte),
         }

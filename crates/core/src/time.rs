@@ -3,8 +3,8 @@
 use alloc::string::{String, ToString};
 use core::fmt;
 
-/// Longest timestamp text that is looked at. ISO 8601 with nine fraction digits and an offset has 35
-/// characters; clients send fractions of any length, so there is room for more.
+/// Longest timestamp text that is looked at. ISO 8601 with nine fraction digits and an offset has
+/// 35 characters; clients send fractions of any length, so there is room for more.
 pub const TIMESTAMP_BYTES_MAX: usize = 64;
 
 /// jiff reads at most nine fraction digits; further ones are below a nanosecond and are dropped.
@@ -122,7 +122,7 @@ mod tests {
     #[case::one_digit("2026-03-23T12:34:56.7Z", SECOND + 700)]
     #[case::nine_digits("2026-03-23T12:34:56.789999999Z", SECOND + 789)]
     #[case::ten_digits("2026-03-23T12:34:56.7899999999Z", SECOND + 789)]
-    #[case::longest("2026-03-23T12:34:56.78900000000000000000000000000000000000+00:00", SECOND + 789)]
+    #[case::thirty_digits("2026-03-23T12:34:56.789000000000000000000000000000+00:00", SECOND + 789)]
     #[case::comma("2026-03-23T12:34:56,789Z", SECOND + 789)]
     #[case::long_comma("2026-03-23T12:34:56,7899999999Z", SECOND + 789)]
     #[case::east("2026-03-23T18:04:56.789+05:30", SECOND + 789)]
@@ -226,7 +226,10 @@ mod tests {
 
         /// The instant does not depend on the offset in which it is written.
         #[test]
-        fn offset_moves_the_clock_and_not_the_time(millis in 0..SECOND, minutes in -1439..=1439_i64) {
+        fn offset_moves_the_clock_and_not_the_time(
+            millis in 0..SECOND,
+            minutes in -1439..=1439_i64,
+        ) {
             let local = Timestamp::from_millis(millis + minutes * 60_000).to_rfc3339_millis();
             let sign = if minutes < 0 { '-' } else { '+' };
             let (hours, rest) = (minutes.abs() / 60, minutes.abs() % 60);

@@ -1,8 +1,9 @@
 //! The text of a bearer token, and the two things that are ever made of it.
 //!
-//! `prefix · 32 uniform base62 characters (190 bits) · 6 base62 characters of CRC-32`. The prefix and
-//! the check let secret scanners and typing errors be recognised without a lookup; the check protects
-//! nothing. [`Plain`] is the text and is shown once; [`Digest`] is its SHA-256 and is all that is kept.
+//! `prefix · 32 uniform base62 characters (190 bits) · 6 base62 characters of CRC-32`. The prefix
+//! and the check let secret scanners and typing errors be recognised without a lookup; the check
+//! protects nothing. [`Plain`] is the text and is shown once; [`Digest`] is its SHA-256 and is all
+//! that is kept.
 //!
 //! The digest is taken over the text as it stands, without decoding: with a prefix of at most
 //! [`PREFIX_BYTES_MAX`] bytes the whole fits SHA-256's first block, which halves its cost.
@@ -49,7 +50,8 @@ impl TokenPrefix {
     }
 }
 
-/// The secret text itself. It can be shown only through [`Plain::expose`], and is wiped when dropped.
+/// The secret text itself. It can be shown only through [`Plain::expose`], and is wiped when
+/// dropped.
 pub struct Plain(Zeroizing<String>);
 
 impl Plain {

@@ -128,7 +128,8 @@ proptest! {
             let (last, before) = segments.split_last().unwrap();
             prop_assert!(before.iter().all(|segment| !segment.is_empty()));
             prop_assert!(!segments.iter().any(|segment| [".", ".."].contains(segment)));
-            prop_assert!(!path.contains(['\\', ';', '%', '?', '#']) && !path.contains(char::is_control));
+            prop_assert!(!path.contains(['\\', ';', '%', '?', '#']));
+            prop_assert!(!path.contains(char::is_control));
             // As many slashes as were sent, and a trailing one only if one was sent.
             let sent = target.split('?').next().unwrap();
             prop_assert_eq!(sent.matches('/').count(), path.matches('/').count());
@@ -137,7 +138,9 @@ proptest! {
     }
 
     #[test]
-    fn accepted_path_survives_being_encoded_again(target in "/([a-c/.:&]|%[0-9a-f]{2}|%c3%a9){0,12}") {
+    fn accepted_path_survives_being_encoded_again(
+        target in "/([a-c/.:&]|%[0-9a-f]{2}|%c3%a9){0,12}",
+    ) {
         if let Ok(path) = unambiguous_path(&target) {
             let encoded = encode(&path);
             prop_assert_eq!(unambiguous_path(&encoded), Ok(path));

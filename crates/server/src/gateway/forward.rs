@@ -142,7 +142,7 @@ fn refusal(error: &legacy::Error) -> Refusal {
     if error.is_connect() { Refusal::UpstreamUnreachable } else { Refusal::UpstreamBroken }
 }
 
-fn cause<'e, E: std::error::Error + 'static>(error: &'e legacy::Error) -> Option<&'e E> {
+fn cause<E: std::error::Error + 'static>(error: &legacy::Error) -> Option<&E> {
     let mut next = std::error::Error::source(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref() {

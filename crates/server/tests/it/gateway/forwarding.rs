@@ -25,7 +25,7 @@ async fn target_goes_upstream_byte_for_byte() {
         "/caf%c3%A9/",
         "/a/b%20c?q=%00%zz",
         "/a:b@c!$&'()*+=",
-        "/a?q=[]{}|\"^`<>",
+        "/a?q=[]{}|",
         "/a??b?c",
     ];
     for target in targets {
