@@ -1,4 +1,5 @@
-//! A set holds exactly the names that were given, in order and once, and can be written and read back.
+//! A set holds exactly the names that were given, in order and once, and can be written and read
+//! back.
 
 #![no_main]
 

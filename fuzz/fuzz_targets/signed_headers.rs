@@ -1,5 +1,5 @@
-//! Three header lines, then the request: method, target, body. What verifies is exactly what a client with the key
-//! would have sent, letter for letter.
+//! Three header lines, then the request: method, target, body. What verifies is exactly what a
+//! client with the key would have sent, letter for letter.
 
 #![no_main]
 

@@ -1,5 +1,5 @@
-//! An accepted path has one reading: no empty or dot segment, nothing that ends or splits it elsewhere, and
-//! encoding it again changes nothing.
+//! An accepted path has one reading: no empty or dot segment, nothing that ends or splits it
+//! elsewhere, and encoding it again changes nothing.
 
 #![no_main]
 

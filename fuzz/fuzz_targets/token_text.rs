@@ -1,5 +1,5 @@
-//! A text is whole exactly if it is a known prefix, 32 base62 characters and their check; the check is
-//! computed here in the slow, plain way.
+//! A text is whole exactly if it is a known prefix, 32 base62 characters and their check; the check
+//! is computed here in the slow, plain way.
 
 #![no_main]
 
@@ -27,7 +27,8 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(found, expected);
     assert!(found != Recognised::Whole || readable);
 
-    // Any 32 base62 characters and their check make a whole token: so the fuzzer reaches that branch at once.
+    // Any 32 base62 characters and their check make a whole token: so the fuzzer reaches that
+    // branch at once.
     if text.len() == BODY_CHARS && text.bytes().all(|b| b.is_ascii_alphanumeric()) {
         let made = format!("lmts_{text}{}", plain_check(text));
         assert_eq!(recognise(&made, &prefixes), Recognised::Whole);

@@ -57,8 +57,7 @@ impl Verified {
 
     /// What the token allows now: its own scopes, as far as its owner still has them.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
-        let most = self.owner.capabilities.allowed_scopes.as_ref();
-        self.entry.scopes().iter().filter(move |scope| most.is_none_or(|most| most.contains(scope)))
+        self.entry.bounds(&self.owner).granted()
     }
 }
 

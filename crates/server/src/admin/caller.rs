@@ -47,22 +47,22 @@ impl<S: Needs> FromRequestParts<Arc<Admin>> for Caller<S> {
     async fn from_request_parts(parts: &mut Parts, admin: &Arc<Admin>) -> Result<Self, Problem> {
         let api_key = HeaderName::from_static("x-api-key");
         let credentials = CredentialHeaders { api_key, signing: None };
-        let presented = credentials.read(&parts.headers).map_err(|_| unauthorised())?;
-        let Some(Presented::Bearer(text)) = presented else { return Err(unauthorised()) };
+        let presented = credentials.read(&parts.headers).map_err(|_| unauthorized())?;
+        let Some(Presented::Bearer(text)) = presented else { return Err(unauthorized()) };
         let scopes = ScopeSet::parse([S::SCOPE]).map_err(|_| Problem::unavailable())?;
         let demand = Demand { admin: true, scopes: &scopes };
         match admin.services.guard.bearer(text, &demand) {
             Ok(verified) => Ok(Self { token: verified.token().id().clone(), scope: PhantomData }),
             Err(Refusal::Denied(denial)) if denial.is_forbidden() => Err(forbidden(S::SCOPE)),
-            Err(Refusal::Denied(_)) => Err(unauthorised()),
+            Err(Refusal::Denied(_)) => Err(unauthorized()),
             Err(Refusal::Sealed) => Err(Problem::unavailable()),
         }
     }
 }
 
-fn unauthorised() -> Problem {
+fn unauthorized() -> Problem {
     let detail = "Send an admin token as Authorization: Bearer.";
-    Problem::new(StatusCode::UNAUTHORIZED, "unauthorised", "Unauthorised", detail).header(
+    Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "Unauthorized", detail).header(
         header::WWW_AUTHENTICATE,
         HeaderValue::from_static("Bearer realm=\"rescind-admin\""),
     )

@@ -1,10 +1,11 @@
 //! Errors in Rescind's own shape: RFC 9457 `application/problem+json`.
 
 use super::no_store;
+use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use rescind_core::RevocationReason;
-use serde_json::json;
+use serde::Serialize;
 use std::time::Duration;
 
 /// Stable across versions and hosts; a client matches on it, a person may follow it.
@@ -20,6 +21,14 @@ pub struct Problem {
     title: &'static str,
     detail: String,
     headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
 }
 
 impl Problem {
@@ -68,14 +77,15 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = json!({
-            "type": format!("{TYPE_PREFIX}{}", self.slug),
-            "title": self.title,
-            "status": self.status.as_u16(),
-            "detail": self.detail,
-        });
-        let content_type = [(header::CONTENT_TYPE, "application/problem+json")];
-        let mut response = (self.status, content_type, body.to_string()).into_response();
+        let body = Body {
+            r#type: format!("{TYPE_PREFIX}{}", self.slug),
+            title: self.title,
+            status: self.status.as_u16(),
+            detail: &self.detail,
+        };
+        let mut response = (self.status, Json(body)).into_response();
+        let content_type = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, content_type);
         for (name, value) in self.headers {
             response.headers_mut().append(name, value);
         }

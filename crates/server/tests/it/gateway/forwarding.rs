@@ -158,6 +158,7 @@ async fn old_client_is_served_in_its_version() {
     let world = World::before(echo.address).await;
     let mut client = Client::connect(world.address).await;
     let answer = client.ask(format!("GET /a HTTP/1.0\r\nX-API-Key: {TOKEN}\r\n\r\n")).await;
+    assert_eq!(answer.version, "HTTP/1.0");
     assert_eq!(Seen::of(&answer).line, "GET /a HTTP/1.1");
     assert!(client.is_closed().await);
 }
@@ -177,6 +178,7 @@ async fn answer_comes_back_without_the_headers_of_its_connection() {
     for _ in 0..2 {
         let answer = client.ask(&request).await;
         assert_eq!((answer.status, answer.text()), (418, "tea"));
+        assert_eq!(answer.version, "HTTP/1.1");
         assert_eq!(answer.header("set-cookie"), ["a=1", "b=2"]);
         assert_eq!(answer.header("x-rescind-note"), ["mine"]);
         for gone in ["connection", "keep-alive", "x-secret-hop", "proxy-authenticate"] {

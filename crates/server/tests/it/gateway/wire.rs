@@ -14,6 +14,7 @@ pub(crate) struct Client {
 
 #[derive(Debug)]
 pub(crate) struct Answer {
+    pub(crate) version: String,
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
@@ -56,7 +57,9 @@ impl Client {
     pub(crate) async fn head(&mut self) -> Answer {
         loop {
             let first = self.line().await;
-            let status = first.split(' ').nth(1).unwrap_or_default().parse();
+            let mut words = first.split(' ');
+            let version = words.next().unwrap_or_default().to_owned();
+            let status = words.next().unwrap_or_default().parse();
             let status = status.unwrap_or_else(|_| panic!("not an answer: {first:?}"));
             let mut headers = Vec::new();
             loop {
@@ -65,7 +68,7 @@ impl Client {
                 headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
             }
             if status != 100 {
-                return Answer { status, headers, body: Vec::new(), complete: false };
+                return Answer { version, status, headers, body: Vec::new(), complete: false };
             }
         }
     }
