@@ -1,5 +1,5 @@
-//! Holds one layer against the known keys, before layers are merged: only then is it still known who
-//! said what.
+//! Holds one layer against the known keys, before layers are merged: only then is it still known
+//! who said what.
 
 use super::{Fault, Faults, schema::Shape};
 use ::config::{Value, ValueKind};

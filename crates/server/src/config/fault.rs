@@ -18,7 +18,8 @@ pub struct Fault {
     /// The full key, as `gateway.routes[2].path`.
     pub key: String,
     pub message: String,
-    /// Where it was said: a file, a variable or a flag. `None` when several keys together are wrong.
+    /// Where it was said: a file, a variable or a flag. `None` when several keys together are
+    /// wrong.
     pub origin: Option<String>,
 }
 

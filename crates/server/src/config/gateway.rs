@@ -135,7 +135,8 @@ fn check_origin(text: &str) -> Result<(), &'static str> {
         return Err("must not contain a user or password");
     }
     match uri.path_and_query().map_or("", |rest| rest.as_str()) {
-        // The target goes upstream byte for byte as it was verified, so nothing can be put before it.
+        // The target goes upstream byte for byte as it was verified, so nothing can be put before
+        // it.
         "" | "/" => Ok(()),
         _ => Err("must not have a path or query: targets are passed on unchanged"),
     }

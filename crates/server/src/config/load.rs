@@ -59,7 +59,8 @@ pub fn load(sources: &Sources<'_>) -> Result<Config, ConfigError> {
     Ok(config)
 }
 
-/// `RESCIND_GATEWAY__UPSTREAM` is `gateway.upstream`. An unknown one is still a key: it is refused later.
+/// `RESCIND_GATEWAY__UPSTREAM` is `gateway.upstream`. An unknown one is still a key: it is refused
+/// later.
 fn key_of(variable: &str) -> Option<String> {
     let rest = variable.strip_prefix(PREFIX)?;
     let ours = !NOT_CONFIGURATION.contains(&variable);

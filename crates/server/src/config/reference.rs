@@ -1,4 +1,5 @@
-//! The reference of all keys as Markdown, generated, so that it cannot say anything else than the code.
+//! The reference of all keys as Markdown, generated, so that it cannot say anything else than the
+//! code.
 
 use super::{
     Config,

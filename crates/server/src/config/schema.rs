@@ -1,7 +1,7 @@
 //! The known keys, from the JSON Schema of [`Config`].
 //!
-//! The alternative, reading serde's messages ("unknown field `x`, expected one of …"), knows neither
-//! the full path nor the other sections, and breaks with serde's wording.
+//! The alternative, reading serde's messages ("unknown field `x`, expected one of …"), knows
+//! neither the full path nor the other sections, and breaks with serde's wording.
 
 use super::Config;
 use schemars::generate::SchemaSettings;

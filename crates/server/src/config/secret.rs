@@ -101,7 +101,8 @@ fn read_bounded(file: &File) -> io::Result<Result<Zeroizing<Vec<u8>>, SecretFaul
     if let Err(fault) = check_mode(&about) {
         return Ok(Err(fault));
     }
-    // One past the limit, to see that there is more; reserved at once, so that no copy is left behind.
+    // One past the limit, to see that there is more; reserved at once, so that no copy is left
+    // behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(SECRET_FILE_BYTES_MAX as usize + 1));
     file.take(SECRET_FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     let fits = bytes.len() as u64 <= SECRET_FILE_BYTES_MAX;

@@ -1,4 +1,5 @@
-//! The smaller sections: where data lies, which keys seal it, how logins are held back, what is logged.
+//! The smaller sections: where data lies, which keys seal it, how logins are held back, what is
+//! logged.
 
 use super::{Faults, SecretPath};
 use schemars::JsonSchema;

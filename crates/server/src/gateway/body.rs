@@ -1,8 +1,9 @@
-//! Bodies on their way: read whole before anything is decided (signed), or passed on as they come (bearer).
+//! Bodies on their way: read whole before anything is decided (signed), or passed on as they come
+//! (bearer).
 //!
-//! While a body streams, two may be slow, and they are told apart by [`Turn`]: a client that pauses is answered 408,
-//! an upstream that neither takes a piece nor answers is 504. A body that breaks off breaks off upstream too; it is never
-//! ended as if it were complete.
+//! While a body streams, two may be slow, and they are told apart by [`Turn`]: a client that pauses
+//! is answered 408, an upstream that neither takes a piece nor answers is 504. A body that breaks
+//! off breaks off upstream too; it is never ended as if it were complete.
 
 use super::refusal::Refusal;
 use crate::http::Connection;
@@ -104,7 +105,8 @@ impl Outgoing {
         Self { body: Body::from(bytes), turn, framing }
     }
 
-    /// Sets the headers that frame this body. Said outright, because hyper drops a chunked body of a GET.
+    /// Sets the headers that frame this body. Said outright, because hyper drops a chunked body of
+    /// a GET.
     pub(super) fn describe(&self, headers: &mut HeaderMap) {
         headers.remove(header::CONTENT_LENGTH);
         headers.remove(header::TRANSFER_ENCODING);
@@ -124,8 +126,8 @@ impl Outgoing {
     }
 }
 
-/// A client's body that is given up when it pauses for too long, and that ends with its data: trailers would be headers
-/// that nobody has looked at.
+/// A client's body that is given up when it pauses for too long, and that ends with its data:
+/// trailers would be headers that nobody has looked at.
 struct Streamed {
     body: Body,
     pause_max: Duration,

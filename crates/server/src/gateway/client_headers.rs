@@ -1,9 +1,10 @@
-//! Which of a client's headers an upstream may see: not those that it would take for ours, or for another request.
+//! Which of a client's headers an upstream may see: not those that it would take for ours, or for
+//! another request.
 //!
-//! Programs behind a gateway fold header names: CGI and WSGI turn `-` into `_`, some servers every character that is
-//! no letter or digit. So `X_Rescind_Subject` and `X.Rescind.Subject` arrive there as `X-Rescind-Subject`. Names are
-//! compared folded, and a name of other characters than letters, digits and `-` is not
-//! passed on at all; nginx does the same unless told otherwise.
+//! Programs behind a gateway fold header names: CGI and WSGI turn `-` into `_`, some servers every
+//! character that is no letter or digit. So `X_Rescind_Subject` and `X.Rescind.Subject` arrive
+//! there as `X-Rescind-Subject`. Names are compared folded, and a name of other characters than
+//! letters, digits and `-` is not passed on at all; nginx does the same unless told otherwise.
 
 use http::{HeaderMap, HeaderName};
 use rescind_guard::credentials::CredentialHeaders;
@@ -11,9 +12,9 @@ use rescind_guard::credentials::CredentialHeaders;
 /// Everything that starts so is ours to say.
 const RESERVED_PREFIXES: [&str; 2] = ["x-rescind-", "x-forwarded-"];
 
-/// `Expect` is about our connection, `identity` carries the identity token of a contract of ours. Where a request came
-/// from is for us to say; and frameworks take the others for the path or the method, so that another
-/// request would be answered than the one that was verified.
+/// `Expect` is about our connection, `identity` carries the identity token of a contract of ours.
+/// Where a request came from is for us to say; and frameworks take the others for the path or the
+/// method, so that another request would be answered than the one that was verified.
 const RESERVED: [&str; 11] = [
     "expect",
     "identity",
@@ -56,7 +57,8 @@ impl ClientHeaders {
     }
 }
 
-/// A credential header may itself be configured with other characters. A `HeaderName` is lower case already.
+/// A credential header may itself be configured with other characters. A `HeaderName` is lower case
+/// already.
 fn fold(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect()
 }

@@ -1,8 +1,8 @@
 //! The way to the upstream: connections, their pool, and how long anything may take.
 //!
-//! A request is sent again only if a pooled connection turned out to be closed before a byte of it was written; hyper
-//! hands it back untouched then. Once any of it may have been seen it is never repeated: a POST
-//! that is sent twice is worse than a 502.
+//! A request is sent again only if a pooled connection turned out to be closed before a byte of it
+//! was written; hyper hands it back untouched then. Once any of it may have been seen it is never
+//! repeated: a POST that is sent twice is worse than a 502.
 
 use super::GatewayError;
 use super::body::{BodyFault, Outgoing, Turn};
@@ -23,12 +23,13 @@ use tower::timeout::{Timeout, error::Elapsed};
 use tower::util::{BoxCloneSyncService, ServiceExt};
 use tower::{BoxError, Service};
 
-/// Common servers close idle connections after five seconds (Node.js, uvicorn). Closing ours first avoids the race
-/// in which a request meets a closing connection.
+/// Common servers close idle connections after five seconds (Node.js, uvicorn). Closing ours first
+/// avoids the race in which a request meets a closing connection.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 /// Idle connections kept; a burst may open more.
 const POOL_IDLE_CONNECTIONS_MAX: usize = 256;
-/// Between probes of an idle connection, so that a vanished upstream is noticed on long streams too.
+/// Between probes of an idle connection, so that a vanished upstream is noticed on long streams
+/// too.
 const TCP_KEEPALIVE: Duration = Duration::from_secs(60);
 
 type Connector = BoxCloneSyncService<Uri, MaybeHttpsStream<TokioIo<TcpStream>>, BoxError>;
@@ -59,8 +60,8 @@ impl Upstream {
         Ok(Some(Self { scheme, authority, host, client, response_timeout }))
     }
 
-    /// Sends a request whose headers are ready, but for `Host` if it is to be the upstream's own. The target stays
-    /// as it is.
+    /// Sends a request whose headers are ready, but for `Host` if it is to be the upstream's own.
+    /// The target stays as it is.
     pub(super) async fn send(
         &self,
         parts: Parts,

@@ -1,4 +1,5 @@
-//! Where a request came from, as far as we know it ourselves. What the client said about it is removed before.
+//! Where a request came from, as far as we know it ourselves. What the client said about it is
+//! removed before.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use std::net::SocketAddr;

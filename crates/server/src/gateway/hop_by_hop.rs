@@ -1,7 +1,8 @@
 //! Headers that are about one connection and end with it (RFC 9110 §7.6.1).
 //!
-//! `Connection` lets the sender name further ones. That is why this is done to a message as it came, before any
-//! header of ours is in it: `Connection: X-Rescind-Subject` must remove the client's header, not ours.
+//! `Connection` lets the sender name further ones. That is why this is done to a message as it
+//! came, before any header of ours is in it: `Connection: X-Rescind-Subject` must remove the
+//! client's header, not ours.
 
 use http::{HeaderMap, HeaderName, header};
 

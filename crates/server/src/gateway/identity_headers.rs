@@ -1,8 +1,8 @@
 //! Who asks, told to the upstream in headers: always all of them, empty where nothing is known.
 //!
-//! A header that is merely left out is filled by whoever sends it first; an empty one is an answer. Free text is
-//! percent-encoded, and the percent sign with it: two different texts never look alike behind us,
-//! and nothing that somebody calls itself can break a header.
+//! A header that is merely left out is filled by whoever sends it first; an empty one is an answer.
+//! Free text is percent-encoded, and the percent sign with it: two different texts never look alike
+//! behind us, and nothing that somebody calls itself can break a header.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use rescind_core::OwnerKind;
@@ -45,8 +45,8 @@ pub(super) fn insert(headers: &mut HeaderMap, verified: Option<&Verified>) {
         (EMAIL, email),
     ];
     for (name, value) in pairs {
-        // Ids, kinds and scopes are visible ASCII by their types, the rest is encoded: this cannot fail, and if it did
-        // the header would be empty, not the client's.
+        // Ids, kinds and scopes are visible ASCII by their types, the rest is encoded: this cannot
+        // fail, and if it did the header would be empty, not the client's.
         let value = HeaderValue::from_str(value).unwrap_or(HeaderValue::from_static(""));
         headers.insert(name, value);
     }

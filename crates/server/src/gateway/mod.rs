@@ -1,19 +1,21 @@
 //! The gateway: a reverse proxy that passes on what it has verified, and nothing else.
 //!
-//! The naive gateway checks a token, then hands the request to a proxy. It fails where the two, or the program
-//! behind them, read the request differently: another path (`/a/../admin`), another body than the signed
-//! one, an identity header that the client brought along. So what is checked here and what is sent
-//! are the same bytes: the target is never rewritten, a signed body is read whole before the first byte goes
-//! upstream, and every header by which somebody else could be told something other is removed.
+//! The naive gateway checks a token, then hands the request to a proxy. It fails where the two, or
+//! the program behind them, read the request differently: another path (`/a/../admin`), another
+//! body than the signed one, an identity header that the client brought along. So what is checked
+//! here and what is sent are the same bytes: the target is never rewritten, a signed body is read
+//! whole before the first byte goes upstream, and every header by which somebody else could be told
+//! something other is removed.
 //!
-//! The order of one request: its head ([`request_head`]), its route ([`routes`]), its credential and body
-//! ([`rescind_guard::Guard`]), its headers ([`client_headers`], [`hop_by_hop`], [`identity_headers`]), the upstream
-//! ([`forward`]). Whatever goes wrong is a [`refusal::Refusal`], and there is no way around it: [`forward`] is called in
-//! one place, after the access was decided.
+//! The order of one request: its head ([`request_head`]), its route ([`routes`]), its credential
+//! and body ([`rescind_guard::Guard`]), its headers ([`client_headers`], [`hop_by_hop`],
+//! [`identity_headers`]), the upstream ([`forward`]). Whatever goes wrong is a
+//! [`refusal::Refusal`], and there is no way around it: [`forward`] is called in one place, after
+//! the access was decided.
 //!
-//! What it deliberately does not do: normalise, cache, retry a request that may have been seen, balance, or
-//! compare paths without case. An upstream that ignores case needs its routes spelt in the one case that
-//! it is asked for, or no exceptions at all: the default is protected.
+//! What it deliberately does not do: normalise, cache, retry a request that may have been seen,
+//! balance, or compare paths without case. An upstream that ignores case needs its routes spelt in
+//! the one case that it is asked for, or no exceptions at all: the default is protected.
 
 mod body;
 mod client_headers;
@@ -148,8 +150,8 @@ impl Gateway {
         respond(response, upgrade)
     }
 
-    /// What the client says about itself goes first, then what we know is said: so nothing that it names in
-    /// `Connection` can take away a header of ours.
+    /// What the client says about itself goes first, then what we know is said: so nothing that it
+    /// names in `Connection` can take away a header of ours.
     fn rewrite_headers(
         &self,
         headers: &mut HeaderMap,
@@ -187,7 +189,8 @@ impl Gateway {
         }
     }
 
-    /// Reads the body first, because the signature covers it, but only for a caller that may yet be right.
+    /// Reads the body first, because the signature covers it, but only for a caller that may yet be
+    /// right.
     async fn verify_signed(
         &self,
         plan: &Plan,
@@ -198,8 +201,8 @@ impl Gateway {
     ) -> Result<(Verified, Outgoing), Refusal> {
         let refusal = |r| Refusal::of(r, demand);
         self.guard.signed_is_hopeless(signed).map_err(refusal)?;
-        // The coding's name is not signed: whoever changes it changes what the signed bytes mean, and a few of them
-        // may unfold to gigabytes behind us.
+        // The coding's name is not signed: whoever changes it changes what the signed bytes mean,
+        // and a few of them may unfold to gigabytes behind us.
         if parts.headers.contains_key(header::CONTENT_ENCODING) {
             return Err(Refusal::ContentCoding);
         }
@@ -224,8 +227,8 @@ impl Plan {
     }
 }
 
-/// The upstream's answer. Its own `X-Rescind-*` headers stay: they are what it says to its client, and nobody decides
-/// anything by them.
+/// The upstream's answer. Its own `X-Rescind-*` headers stay: they are what it says to its client,
+/// and nobody decides anything by them.
 fn respond(
     response: Response<Incoming>,
     upgrade: Option<Upgrade>,

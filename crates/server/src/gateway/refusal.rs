@@ -1,8 +1,9 @@
-//! Everything that can be answered instead of the upstream's response, and the one place that words it.
+//! Everything that can be answered instead of the upstream's response, and the one place that words
+//! it.
 //!
-//! A credential that does not hold is one answer, whatever the reason: who asks must not learn whether a token exists,
-//! is expired or was revoked. What can be seen in the request itself (a second credential, a broken
-//! timestamp) is said plainly.
+//! A credential that does not hold is one answer, whatever the reason: who asks must not learn
+//! whether a token exists, is expired or was revoked. What can be seen in the request itself (a
+//! second credential, a broken timestamp) is said plainly.
 
 use super::body::BodyFault;
 use crate::http::Problem;

@@ -11,8 +11,9 @@ pub(super) fn check(parts: &Parts) -> Result<Cow<'_, str>, Refusal> {
     check_framing(&parts.headers)?;
     check_host(parts)?;
     check_expectations(parts)?;
-    // Origin form only. `*`, `host:port` and `http://host/path` speak to servers as such and to forward proxies
-    // (RFC 9112 §3.2); and of a signature over an absolute URI one cannot say which spelling it covers.
+    // Origin form only. `*`, `host:port` and `http://host/path` speak to servers as such and to
+    // forward proxies (RFC 9112 §3.2); and of a signature over an absolute URI one cannot say which
+    // spelling it covers.
     let uri = &parts.uri;
     if parts.method == Method::CONNECT || uri.scheme().is_some() || uri.authority().is_some() {
         return Err(Refusal::Form);
@@ -40,7 +41,8 @@ fn check_host(parts: &Parts) -> Result<(), Refusal> {
     }
 }
 
-/// RFC 9110 §10.1.1. `100-continue` is answered by our own HTTP stack, when the body is first asked for.
+/// RFC 9110 §10.1.1. `100-continue` is answered by our own HTTP stack, when the body is first asked
+/// for.
 fn check_expectations(parts: &Parts) -> Result<(), Refusal> {
     if parts.version < Version::HTTP_11 {
         return Ok(());

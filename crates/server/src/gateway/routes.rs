@@ -1,8 +1,8 @@
 //! Which access a path asks for.
 //!
-//! The longest route path that covers a request decides, and decides alone: a method that it does not name is
-//! refused and never falls to a shorter, perhaps less protected path. Where no path fits, any valid
-//! token will do; nothing is public by being forgotten.
+//! The longest route path that covers a request decides, and decides alone: a method that it does
+//! not name is refused and never falls to a shorter, perhaps less protected path. Where no path
+//! fits, any valid token will do; nothing is public by being forgotten.
 
 use super::{GatewayError, refusal::Refusal};
 use crate::config;

@@ -1,9 +1,9 @@
 //! Upgraded connections (RFC 9110 §7.8): a WebSocket through the gateway.
 //!
-//! Not a byte of the new protocol passes before the upstream's 101: what a client sends too early stays in its
-//! connection's buffer, to be read as the next request if the answer is another. A protocol that the
-//! configuration does not name is not passed on, and the request goes its way as plain HTTP, which is what the
-//! RFC gives a server that does not know it.
+//! Not a byte of the new protocol passes before the upstream's 101: what a client sends too early
+//! stays in its connection's buffer, to be read as the next request if the answer is another. A
+//! protocol that the configuration does not name is not passed on, and the request goes its way as
+//! plain HTTP, which is what the RFC gives a server that does not know it.
 
 use super::body::Outgoing;
 use super::refusal::Refusal;
@@ -91,8 +91,8 @@ async fn carry(client: OnUpgrade, upstream: OnUpgrade, place: OwnedSemaphorePerm
     drop(place);
 }
 
-/// What the client asks for and the configuration names, in the client's order. `Upgrade` counts only if `Connection`
-/// names it.
+/// What the client asks for and the configuration names, in the client's order. `Upgrade` counts
+/// only if `Connection` names it.
 fn protocols(headers: &HeaderMap, allowed: &[String]) -> Vec<String> {
     if !list(headers, &header::CONNECTION).any(|name| name.eq_ignore_ascii_case("upgrade")) {
         return Vec::new();

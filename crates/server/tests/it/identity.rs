@@ -64,6 +64,9 @@ async fn token_by_another_key_or_algorithm_is_refused() {
         json!({ "iss": ISSUER, "aud": AUDIENCE, "sub": "did:x:1", "exp": now.as_millis() });
     let confused = jsonwebtoken::encode(&hs256, &claims, &key).unwrap();
     assert_eq!(status(&server, &confused).await, 401);
+    let claims =
+        json!({ "iss": ISSUER, "aud": AUDIENCE, "sub": "did:x:1", "exp": now.as_millis() });
+    assert_eq!(status(&server, &server.issuer.sign_critical(&claims)).await, 401);
     let signature = good.rsplit('.').next().unwrap();
     let changed = good.replace(signature, &signature.chars().rev().collect::<String>());
     assert_eq!(status(&server, &changed).await, 401);

@@ -178,6 +178,13 @@ impl TestIssuer {
         self.sign_claims(&claims, KEY_ID)
     }
 
+    /// With a header that must be understood, and by us is not.
+    pub fn sign_critical(&self, claims: &Value) -> String {
+        let crit = Some(vec!["b64".into()]);
+        let header = Header { kid: Some(KEY_ID.into()), crit, ..Header::new(Algorithm::ES256) };
+        jsonwebtoken::encode(&header, claims, &self.key).unwrap()
+    }
+
     pub fn sign_claims(&self, claims: &Value, kid: &str) -> String {
         let header = Header { kid: Some(kid.into()), ..Header::new(Algorithm::ES256) };
         jsonwebtoken::encode(&header, claims, &self.key).unwrap()

@@ -123,6 +123,10 @@ impl Identity {
             return Err(Refused("too long"));
         }
         let header = decode_header(token).map_err(|_| Refused("not a JWT"))?;
+        if header.crit.is_some() {
+            // RFC 7515 §4.1.11: what must be understood and is not makes the whole invalid.
+            return Err(Refused("critical extensions"));
+        }
         let IssuerClaim { iss } = jsonwebtoken::dangerous::insecure_decode_claims(token)
             .map_err(|_| Refused("claims cannot be read"))?;
         let mut last = Refused("unknown issuer");

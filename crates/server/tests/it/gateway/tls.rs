@@ -14,7 +14,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-/// Where a second run of a test finds the certificate that `SSL_CERT_FILE` tells it to trust, and its key.
+/// Where a second run of a test finds the certificate that `SSL_CERT_FILE` tells it to trust, and
+/// its key.
 const TRUSTED: &str = "RESCIND_TEST_TRUSTED";
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! A client that sends bytes, not requests: what a library would repair or refuse to say is said here as it is.
+//! A client that sends bytes, not requests: what a library would repair or refuse to say is said
+//! here as it is.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,0 +1,42 @@
+# The same commands that CI runs, and those too long for it. `just --list` shows them.
+
+# Everything that CI checks
+test:
+    ./test
+
+# Without the tests that start many processes
+fast:
+    ./test fast
+
+fmt:
+    cargo fmt --all
+
+lint:
+    cargo clippy --workspace --all-targets --all-features -- -D warnings
+
+# Rewrite generated documents (docs/configuration.md)
+docs:
+    UPDATE_DOCS=1 cargo nextest run -p rescind-server -E 'test(reference)'
+
+# In-process benchmarks (criterion)
+bench:
+    cargo bench -p rescind-core --bench core
+    cargo bench -p rescind-guard --bench guard
+
+# Instruction counts; needs valgrind
+bench-instructions:
+    command -v valgrind >/dev/null || apt-get install -y valgrind
+    cargo install gungraun-runner --locked
+    cargo bench -p rescind-guard --bench instructions
+
+# Verification over HTTP beside nginx
+bench-http:
+    command -v wrk >/dev/null && command -v nginx >/dev/null || apt-get install -y nginx-light wrk
+    cargo build --release -p rescind
+    python3 bench/http.py
+
+# Each fuzz target for a while; needs a nightly toolchain and cargo-fuzz
+fuzz seconds="60":
+    cd fuzz && for target in $(cargo +nightly fuzz list); do \
+        mkdir -p corpus/"$target" && cargo +nightly fuzz run "$target" corpus/"$target" seeds/"$target" -- -max_total_time={{seconds}} || exit 1; \
+    done
