@@ -1,5 +1,6 @@
-//! What can be typed. Secrets cannot: a command line is seen by every process of the machine and kept
-//! by shells. Tokens and passwords are read from standard input, a prompt, a file or the environment.
+//! What can be typed. Secrets cannot: a command line is seen by every process of the machine and
+//! kept by shells. Tokens and passwords are read from standard input, a prompt, a file or the
+//! environment.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rescind_core::{OwnerId, RevocationReason, ScopeSet, TokenId, TokenKind};
@@ -16,9 +17,14 @@ pub(crate) struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-The server is found by RESCIND_ADMIN_URL and RESCIND_ADMIN_TOKEN, or as `rescind doctor --save` saved it.
+The server is found by RESCIND_ADMIN_URL and RESCIND_ADMIN_TOKEN, or as saved by
+`rescind doctor --save`.
 
-Exit codes: 0 done or valid · 1 refused, not found, not valid · 2 wrong usage · 3 no server or its fault";
+Exit codes:
+  0  done, valid
+  1  refused, not found, not valid
+  2  wrong usage
+  3  no server, or its fault";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -226,7 +232,7 @@ pub(crate) struct TokenCreateArgs {
     /// What it may do
     #[arg(long, value_name = "A,B", value_parser = scopes)]
     pub scopes: Option<ScopeSet>,
-    /// Lifetime, as 30d; without it the server's own
+    /// Lifetime, as 30d; without it the token lives until it is revoked
     #[arg(long, value_name = "DURATION", value_parser = lifetime)]
     pub expires_in: Option<Duration>,
 }

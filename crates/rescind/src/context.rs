@@ -179,8 +179,8 @@ mod tests {
     fn damaged_contexts_and_urls_are_refused_without_showing_the_token() {
         let root = tempfile::tempdir().unwrap();
         let file = root.path().join("context.json");
-        let text = format!("{{\"admin_url\": \"http://a\", \"admin_token\": \"{TOKEN}\\q\"}}");
-        private_file::write(&file, text.as_bytes()).unwrap();
+        // Pasted in without the object around it.
+        private_file::write(&file, format!("\"{TOKEN}\"").as_bytes()).unwrap();
         let failure = find(&[], &file).unwrap_err();
         assert!(!format!("{failure:?}").contains("secret"), "{failure:?}");
         for url in ["127.0.0.1:8082", "file:///etc", "http://user:pw@a.example", ""] {

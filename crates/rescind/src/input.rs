@@ -1,4 +1,5 @@
-//! Secrets on their way in: from standard input or a prompt without echo, never from the command line.
+//! Secrets on their way in: from standard input or a prompt without echo, never from the command
+//! line.
 
 use crate::failure::Failure;
 use std::io::{self, BufRead, IsTerminal};

@@ -1,5 +1,5 @@
-//! The only module that prints. Data goes to standard output, talk to standard error, so that a pipe
-//! carries nothing but data; with `--json` the data is one JSON value on one line.
+//! The only module that prints. Data goes to standard output, talk to standard error, so that a
+//! pipe carries nothing but data; with `--json` the data is one JSON value on one line.
 //!
 //! Commands do not print: they return an [`Answer`], which holds both forms. What people typed
 //! elsewhere (labels, names) may hold escape sequences that rewrite the reader's terminal, so

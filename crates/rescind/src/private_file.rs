@@ -1,7 +1,8 @@
 //! Files that only their owner can read, written whole or not at all.
 //!
 //! Writing in place would leave half a key after a crash, and setting the mode afterwards leaves a
-//! moment in which anybody can open it: so a temporary file (mode 0600 from its creation) is renamed.
+//! moment in which anybody can open it: so a temporary file (mode 0600 from its creation) is
+//! renamed.
 
 use std::{
     fs::{self, File},

@@ -8,9 +8,10 @@ use rescind_guard::credentials::{CredentialHeaders, SigningHeaders};
 use rescind_guard::{Clock, Guard};
 use rescind_server::admin::{self, Admin, caller::ADMIN_SCOPES};
 use rescind_server::config::{self, Config};
+use rescind_server::contracts::Contracts;
 use rescind_server::gateway::Gateway;
 use rescind_server::http::{Limits, Listener};
-use rescind_server::public::{self, Contracts, Public};
+use rescind_server::public::{self, Served};
 use rescind_server::service::identity::Identity;
 use rescind_server::service::{LoginLimits, Passwords, Services, Settings};
 use rescind_server::verify;
@@ -45,6 +46,7 @@ struct Listeners {
 
 /// Binds, opens, loads, and serves. `credentials` is where systemd puts secrets.
 pub(crate) async fn start(config: &Config, credentials: Option<&Path>) -> Result<Running, Failure> {
+    allow_many_connections();
     // First of all, so that a port in use is said before anything is touched.
     let listeners = Listeners::bind(config).await?;
     let settings = settings(config)?;
@@ -121,27 +123,34 @@ impl Listeners {
         let (public, verify, admin) =
             (address(&self.public)?, address(&self.verify)?, address(&self.admin)?);
         let mut serving = JoinSet::new();
-        let shared = Arc::new(Public {
+        let contracts = Arc::new(Contracts {
             services: Arc::clone(&services),
             credentials,
-            gateway: Arc::clone(&gateway),
-            contracts: Contracts {
-                wizcommerce: config.wizcommerce.enabled,
-                limitless: config.limitless.enabled,
-                legacy_api_keys: config.limitless.legacy_api_keys,
-            },
+            legacy_api_keys: config.limitless.legacy_api_keys,
         });
+        let served =
+            Served { wizcommerce: config.wizcommerce.enabled, limitless: config.limitless.enabled };
+        let clients = public::router(served, contracts, Arc::clone(&gateway));
         let operators = Arc::new(Admin {
             services: Arc::clone(&services),
             store_path: config.store.path.clone(),
             started_at: services.now(),
         });
-        serving.spawn(self.public.serve(public::router(shared), stopped.clone()));
+        serving.spawn(self.public.serve(clients, stopped.clone()));
         serving.spawn(self.verify.serve(verify::router(Arc::clone(&services)), stopped.clone()));
         serving.spawn(self.admin.serve(admin::router(operators), stopped.clone()));
         serving.spawn(Arc::clone(&services).flush_uses(stopped));
         let _background = services.identity.keep_fresh();
         Ok(Running { public, verify, admin, services, gateway, store, stop, serving, _background })
+    }
+}
+
+/// A connection takes a file descriptor, and the usual soft limit of 1024 is there for programs that use select(2).
+fn allow_many_connections() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        tracing::warn!(?current, %error, "the limit of open files cannot be raised");
     }
 }
 

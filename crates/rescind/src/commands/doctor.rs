@@ -1,5 +1,5 @@
-//! `rescind doctor`: goes the way to the server step by step, stops at the first that is broken, and
-//! says what to do.
+//! `rescind doctor`: goes the way to the server step by step, stops at the first that is broken,
+//! and says what to do.
 
 use crate::{
     cli::DoctorArgs,
@@ -13,8 +13,8 @@ use rescind_guard::{Clock as _, clock::SystemClock};
 use serde_json::{Value, json};
 use std::time::UNIX_EPOCH;
 
-/// Difference of the clocks from which it is worth a word: signed requests allow 30 seconds, and the
-/// header that it is read from has whole seconds.
+/// Difference of the clocks from which it is worth a word: signed requests allow 30 seconds, and
+/// the header that it is read from has whole seconds.
 const CLOCK_WARN_SECONDS: u64 = 5;
 /// Difference from which signed requests from this machine are refused.
 const CLOCK_FAIL_SECONDS: u64 = 30;
@@ -53,10 +53,13 @@ async fn examine(args: &DoctorArgs, findings: &mut Findings) -> Result<(), Failu
     }
     let client = findings.step("context", Client::new(&context))?;
     let health = client.get(&["health"], &[]).await;
-    findings.step("server", health)?;
+    // What a client says next is to ask the doctor.
+    let advice = "start it with `rescind dev` or `rescind serve`, or correct the URL";
+    findings.step("server", health.map_err(|failure| failure.next(advice)))?;
     findings.add("server", State::Good, "is there and well");
     let status = client.get(&["v1", "status"], &[]).await;
-    let status = findings.step("token", status)?;
+    let advice = "use the token that `rescind dev` shows, or that of admin.bootstrap_token_file";
+    let status = findings.step("token", status.map_err(|failure| failure.next(advice)))?;
     findings.add("token", State::Good, "is accepted");
     findings.status(&status.body);
     findings.clock(&status, SystemClock.now());
@@ -118,8 +121,11 @@ impl Findings {
 
     pub(super) fn into_answer(self) -> Answer {
         let exit = self.exit.unwrap_or(Exit::Done);
-        let row = |(what, state, message): &(&str, State, String)| json!({"check": what, "state": state.name(), "message": message});
-        let checks: Vec<_> = self.rows.iter().map(row).collect();
+        let check = |(what, state, message): &(&str, State, String)| {
+            let state = state.name();
+            json!({"check": what, "state": state, "message": message})
+        };
+        let checks: Vec<_> = self.rows.iter().map(check).collect();
         let json = json!({"well": exit == Exit::Done, "checks": checks, "next": self.next});
         let rows = self.rows.into_iter();
         let rows =

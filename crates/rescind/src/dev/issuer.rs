@@ -1,7 +1,7 @@
 //! The demo identity issuer: the part of a login service that our server sees.
 //!
-//! One P-256 key in `DIR/issuer.pem`, ES256, and a key set with its public half. Beside valid tokens it makes
-//! each kind of bad one, so that refusals can be tried as easily.
+//! One P-256 key in `DIR/issuer.pem`, ES256, and a key set with its public half. Beside valid
+//! tokens it makes each kind of bad one, so that refusals can be tried as easily.
 
 use crate::{cli::IdentityKind, private_file};
 use aws_lc_rs::{

@@ -176,3 +176,21 @@ impl Streamed {
         Poll::Ready(BodyFault::Slow)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Request;
+    use http_body_util::StreamBody;
+
+    #[tokio::test]
+    async fn trailers_are_not_handed_on_even_by_a_stack_that_would_send_them() {
+        let trailers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("evil"))]);
+        let frames =
+            [Ok::<_, BodyFault>(Frame::data(Bytes::from("hi"))), Ok(Frame::trailers(trailers))];
+        let body = Body::new(StreamBody::new(futures_util::stream::iter(frames)));
+        let (parts, body) = Request::new(body).into_parts();
+        let sent = Outgoing::streamed(body, &parts).body.collect().await.unwrap();
+        assert_eq!((sent.trailers(), sent.to_bytes()), (None, Bytes::from("hi")));
+    }
+}

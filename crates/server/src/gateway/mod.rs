@@ -7,15 +7,14 @@
 //! whole before the first byte goes upstream, and every header by which somebody else could be told
 //! something other is removed.
 //!
-//! The order of one request: its head ([`request_head`]), its route ([`routes`]), its credential
-//! and body ([`rescind_guard::Guard`]), its headers ([`client_headers`], [`hop_by_hop`],
-//! [`identity_headers`]), the upstream ([`forward`]). Whatever goes wrong is a
-//! [`refusal::Refusal`], and there is no way around it: [`forward`] is called in one place, after
-//! the access was decided.
+//! The order of one request: its head (`request_head`), its route (`routes`), its credential and
+//! body (the guard), its headers (`client_headers`, `hop_by_hop`, `identity_headers`), the upstream
+//! (`forward`). Whatever goes wrong is a `Refusal`, and there is no way around it: `forward` is
+//! called in one place, after the access was decided.
 //!
 //! What it deliberately does not do: normalise, cache, retry a request that may have been seen,
-//! balance, or compare paths without case. An upstream that ignores case needs its routes spelt in
-//! the one case that it is asked for, or no exceptions at all: the default is protected.
+//! balance, believe what a proxy in front says of the client, or compare paths without case. Scopes
+//! by path cannot protect an upstream that takes `/ADMIN` for `/admin`.
 
 mod body;
 mod client_headers;

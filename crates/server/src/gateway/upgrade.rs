@@ -112,3 +112,31 @@ fn list<'h>(headers: &'h HeaderMap, name: &header::HeaderName) -> impl Iterator<
 fn is_named(value: &HeaderValue, protocol: &str) -> bool {
     value.as_bytes().eq_ignore_ascii_case(protocol.as_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Request;
+
+    fn ask(tunnels: &Tunnels) -> Result<Option<Upgrade>, Refusal> {
+        let request = Request::get("/chat").header("connection", "upgrade");
+        let mut request = request.header("upgrade", "websocket").body(Body::empty()).unwrap();
+        let client = hyper::upgrade::on(&mut request);
+        let (mut parts, body) = request.into_parts();
+        parts.extensions.insert(client);
+        let outgoing = Outgoing::streamed(body, &parts);
+        Upgrade::asked(&mut parts, &outgoing, &["websocket".to_owned()], tunnels)
+    }
+
+    #[test]
+    fn last_tunnel_opens_the_next_is_refused_and_an_ended_one_makes_room() {
+        let tunnels = Tunnels::default();
+        let others = u32::try_from(TUNNELS_MAX - 1).unwrap();
+        let _others = Arc::clone(&tunnels.0).try_acquire_many_owned(others).unwrap();
+        let last = ask(&tunnels).unwrap();
+        assert!(last.is_some());
+        assert!(matches!(ask(&tunnels), Err(Refusal::Tunnels)));
+        drop(last);
+        assert!(ask(&tunnels).unwrap().is_some());
+    }
+}

@@ -13,9 +13,10 @@ use rescind_guard::credentials::{CredentialHeaders, SigningHeaders};
 use rescind_guard::{Clock, Guard};
 use rescind_server::admin::{self, Admin, caller::ADMIN_SCOPES};
 use rescind_server::config::{self, Route};
+use rescind_server::contracts::Contracts;
 use rescind_server::gateway::Gateway;
 use rescind_server::http::{Limits, Listener};
-use rescind_server::public::{self, Contracts, Public};
+use rescind_server::public::{self, Served};
 use rescind_server::service::identity::Identity;
 use rescind_server::service::{LoginLimits, Passwords, Services, Settings};
 use rescind_server::verify;
@@ -105,16 +106,13 @@ impl Server {
         };
         let gateway =
             Gateway::new(&gateway, credentials.clone(), Arc::clone(&services.guard)).unwrap();
-        let shared = Arc::new(Public {
+        let contracts = Arc::new(Contracts {
             services: Arc::clone(&services),
             credentials,
-            gateway: Arc::new(gateway),
-            contracts: Contracts {
-                wizcommerce: true,
-                limitless: true,
-                legacy_api_keys: wishes.legacy_api_keys,
-            },
+            legacy_api_keys: wishes.legacy_api_keys,
         });
+        let served = Served { wizcommerce: true, limitless: true };
+        let router = public::router(served, contracts, Arc::new(gateway));
         let operators = Arc::new(Admin {
             services: Arc::clone(&services),
             store_path: data.path().to_path_buf(),
@@ -122,7 +120,7 @@ impl Server {
         });
         let (stop, stopped) = watch::channel(false);
         Self {
-            base: listen(public::router(shared), &stopped).await,
+            base: listen(router, &stopped).await,
             verify: listen(verify::router(Arc::clone(&services)), &stopped).await,
             admin: listen(admin::router(operators), &stopped).await,
             admin_token,

@@ -5,8 +5,8 @@
 //! revokes all of the partner's keys: whoever asks for that wants no key to work any more.
 
 use super::Error;
+use crate::contracts::Contracts;
 use crate::http::no_store;
-use crate::public::Public;
 use crate::service::tokens::{IssueRequest, IssuedSecret, RevokeOutcome, one};
 use axum::Json;
 use axum::extract::State;
@@ -39,11 +39,11 @@ struct Message {
 }
 
 pub(super) async fn create(
-    State(public): State<Arc<Public>>,
+    State(shared): State<Arc<Contracts>>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let owner = public.identified(&headers).await?;
-    if !public.contracts.legacy_api_keys {
+    let owner = shared.identified(&headers).await?;
+    if !shared.legacy_api_keys {
         return Err(Error::LegacyKeysOff);
     }
     let most = owner.capabilities.allowed_scopes.clone();
@@ -51,10 +51,10 @@ pub(super) async fn create(
         owner: owner.id.clone(),
         kind: TokenKind::ApiKey,
         label: None,
-        scopes: most.unwrap_or_else(|| public.services.settings.default_scopes.clone()),
+        scopes: most.unwrap_or_else(|| shared.services.settings.default_scopes.clone()),
         expires_at: None,
     };
-    let issued = public.services.issue(request, Actor::owner(&owner.id)).await?;
+    let issued = shared.services.issue(request, Actor::owner(&owner.id)).await?;
     let IssuedSecret::Bearer(plain) = &issued.secret else { return Err(Error::Internal) };
     let body = NewKey {
         key_id: issued.record.id.as_str(),
@@ -66,30 +66,30 @@ pub(super) async fn create(
 
 /// The newest active key, or `null`.
 pub(super) async fn show(
-    State(public): State<Arc<Public>>,
+    State(shared): State<Arc<Contracts>>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let owner = if Public::carries_identity(&headers) {
-        public.identified(&headers).await?.id
+    let owner = if Contracts::carries_identity(&headers) {
+        shared.identified(&headers).await?.id
     } else {
-        public.by_api_key(&headers)?.owner().id.clone()
+        shared.by_api_key(&headers)?.owner().id.clone()
     };
-    let newest = public.active_keys(&owner).await?.pop().map(Key::from);
+    let newest = shared.active_keys(&owner).await?.pop().map(Key::from);
     Ok(no_store(Json(newest).into_response()))
 }
 
 pub(super) async fn revoke(
-    State(public): State<Arc<Public>>,
+    State(shared): State<Arc<Contracts>>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let revoked = if Public::carries_identity(&headers) {
-        let owner = public.identified(&headers).await?.id;
-        public.revoke_all_keys(&owner).await?
+    let revoked = if Contracts::carries_identity(&headers) {
+        let owner = shared.identified(&headers).await?.id;
+        shared.revoke_all_keys(&owner).await?
     } else {
-        let caller = public.by_api_key(&headers)?;
+        let caller = shared.by_api_key(&headers)?;
         let what = one(caller.token().id().clone(), None, RevocationReason::Unspecified);
         let actor = Actor::token(caller.token().id());
-        matches!(public.services.revoke(what, actor).await?, RevokeOutcome::Revoked(_))
+        matches!(shared.services.revoke(what, actor).await?, RevokeOutcome::Revoked(_))
     };
     if !revoked {
         return Err(Error::KeyNotFound);
@@ -98,7 +98,7 @@ pub(super) async fn revoke(
     Ok(no_store(Json(body).into_response()))
 }
 
-impl Public {
+impl Contracts {
     async fn active_keys(&self, owner: &OwnerId) -> Result<Vec<StoredToken>, Error> {
         Ok(self.services.active_tokens(owner, TokenKind::ApiKey).await?)
     }

@@ -1,8 +1,8 @@
 //! Who is calling: a partner by identity token, or by a signed request. Exactly one of the two, and never a guess.
 
 use super::Error;
+use crate::contracts::Contracts;
 use crate::http::read_body;
-use crate::public::Public;
 use crate::service::identity::IdentityError;
 use axum::body::Body;
 use http::{HeaderName, Request, header::AUTHORIZATION};
@@ -13,7 +13,7 @@ use rescind_guard::credentials::{bearer_of, single};
 
 const IDENTITY: HeaderName = HeaderName::from_static("identity");
 
-impl Public {
+impl Contracts {
     /// The partner that the `identity` header names. Another credential beside it is refused.
     pub(super) async fn identified(&self, headers: &http::HeaderMap) -> Result<Owner, Error> {
         if self.credentials.names().any(|name| headers.contains_key(name)) {

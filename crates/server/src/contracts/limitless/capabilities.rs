@@ -1,8 +1,8 @@
 //! `GET /auth/api-tokens/capabilities`: what the partner may do. Somebody new is let in with the self-service default.
 
 use super::Error;
+use crate::contracts::Contracts;
 use crate::http::no_store;
-use crate::public::Public;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -20,10 +20,10 @@ struct Capabilities<'a> {
 }
 
 pub(super) async fn handle(
-    State(public): State<Arc<Public>>,
+    State(shared): State<Arc<Contracts>>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let owner = public.identified(&headers).await?;
+    let owner = shared.identified(&headers).await?;
     let OwnerKind::Partner { profile_id, .. } = owner.kind else { return Err(Error::Internal) };
     let body = Capabilities {
         partner_profile_id: profile_id,

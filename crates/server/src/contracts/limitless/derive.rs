@@ -1,9 +1,9 @@
 //! `POST /auth/api-tokens/derive`: a new signing token. Its secret is shown here and never again.
 
 use super::Error;
+use crate::contracts::Contracts;
 use crate::http::body::{is_json, parse_json};
 use crate::http::{BodyError, no_store, read_body};
-use crate::public::Public;
 use crate::service::tokens::{IssueRequest, Issued, IssuedSecret};
 use axum::Json;
 use axum::body::Body;
@@ -44,20 +44,20 @@ struct Profile<'a> {
 }
 
 pub(super) async fn handle(
-    State(public): State<Arc<Public>>,
+    State(shared): State<Arc<Contracts>>,
     request: Request<Body>,
 ) -> Result<Response, Error> {
     let (parts, body) = request.into_parts();
-    let owner = public.identified(&parts.headers).await?;
+    let owner = shared.identified(&parts.headers).await?;
     let asked = read_request(&parts, body).await?;
     let request = IssueRequest {
         owner: owner.id.clone(),
         kind: TokenKind::Signing,
         label: checked_label(asked.label)?,
-        scopes: checked_scopes(asked.scopes.unwrap_or_default(), &public)?,
+        scopes: checked_scopes(asked.scopes.unwrap_or_default(), &shared)?,
         expires_at: None,
     };
-    let issued = public.services.issue(request, Actor::owner(&owner.id)).await?;
+    let issued = shared.services.issue(request, Actor::owner(&owner.id)).await?;
     answer(&owner, &issued).ok_or(Error::Internal)
 }
 
@@ -86,8 +86,8 @@ fn checked_label(label: Option<String>) -> Result<Option<String>, Error> {
     Ok(Some(label))
 }
 
-fn checked_scopes(asked: Vec<String>, public: &Public) -> Result<ScopeSet, Error> {
-    let settings = &public.services.settings;
+fn checked_scopes(asked: Vec<String>, shared: &Contracts) -> Result<ScopeSet, Error> {
+    let settings = &shared.services.settings;
     if asked.is_empty() {
         return Ok(settings.default_scopes.clone());
     }

@@ -1,8 +1,8 @@
 //! `GET /auth/api-tokens`: the partner's active tokens, a bare array, oldest first, without secrets.
 
 use super::Error;
+use crate::contracts::Contracts;
 use crate::http::no_store;
-use crate::public::Public;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
@@ -24,14 +24,14 @@ struct ApiToken<'a> {
 }
 
 pub(super) async fn handle(
-    State(public): State<Arc<Public>>,
+    State(shared): State<Arc<Contracts>>,
     request: Request<Body>,
 ) -> Result<Response, Error> {
-    let caller = public.signed(request).await?;
+    let caller = shared.signed(request).await?;
     if !caller.owner().capabilities.token_management {
         return Err(Error::TokenManagementOff);
     }
-    let tokens = public.services.active_tokens(&caller.owner().id, TokenKind::Signing).await?;
+    let tokens = shared.services.active_tokens(&caller.owner().id, TokenKind::Signing).await?;
     let body: Vec<_> = tokens.iter().map(ApiToken::from).collect();
     Ok(no_store(Json(body).into_response()))
 }

@@ -16,12 +16,12 @@ mod revoke;
 
 pub use error::Error;
 
-use crate::public::Public;
+use crate::contracts::Contracts;
 use axum::Router;
 use axum::routing::{delete, get, post};
 use std::sync::Arc;
 
-pub fn routes() -> Router<Arc<Public>> {
+pub fn routes() -> Router<Arc<Contracts>> {
     let nothing_else = error::method_not_allowed;
     let api_keys = post(api_keys::create).get(api_keys::show).delete(api_keys::revoke);
     Router::new()

@@ -5,8 +5,8 @@
 //! segment.
 
 use super::Error;
+use crate::contracts::Contracts;
 use crate::http::no_store;
-use crate::public::Public;
 use crate::service::tokens::{RevokeOutcome, one};
 use axum::Json;
 use axum::body::Body;
@@ -23,17 +23,17 @@ struct Message {
 }
 
 pub(super) async fn handle(
-    State(public): State<Arc<Public>>,
+    State(shared): State<Arc<Contracts>>,
     request: Request<Body>,
 ) -> Result<Response, Error> {
     let id = token_id(request.uri().path());
-    let caller = public.signed(request).await?;
+    let caller = shared.signed(request).await?;
     if !caller.owner().capabilities.token_management {
         return Err(Error::TokenManagementOff);
     }
     let id = id.ok_or(Error::TokenNotFound)?;
     let what = one(id, Some(caller.owner().id.clone()), RevocationReason::Unspecified);
-    match public.services.revoke(what, Actor::token(caller.token().id())).await? {
+    match shared.services.revoke(what, Actor::token(caller.token().id())).await? {
         RevokeOutcome::Revoked(_) => {
             let body = Message { message: "API token revoked successfully" };
             Ok(no_store(Json(body).into_response()))

@@ -3,8 +3,8 @@
 
 use super::Error;
 use super::error::Detail;
+use crate::contracts::Contracts;
 use crate::http::{Connection, no_store, read_json};
-use crate::public::Public;
 use crate::service::tokens::IssuedSecret;
 use crate::service::{LoggedIn, LoginError, PASSWORD_BYTES_MAX, owners::EMAIL_BYTES_MAX};
 use axum::body::Body;
@@ -42,13 +42,13 @@ struct User<'a> {
 }
 
 pub(super) async fn handle(
-    State(public): State<Arc<Public>>,
+    State(shared): State<Arc<Contracts>>,
     Extension(connection): Extension<Connection>,
     request: Request<Body>,
 ) -> Result<Response, Error> {
     let (parts, body) = request.into_parts();
     let (email, password) = read_json::<LoginRequest>(&parts, body).await?.checked()?;
-    let logged_in = public.services.log_in(&email, password, connection.peer.ip()).await?;
+    let logged_in = shared.services.log_in(&email, password, connection.peer.ip()).await?;
     answer(&logged_in).ok_or(Error::Internal)
 }
 

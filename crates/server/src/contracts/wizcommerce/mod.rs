@@ -7,14 +7,14 @@ mod revoke;
 
 pub use error::Error;
 
-use crate::public::Public;
+use crate::contracts::Contracts;
 use axum::Router;
 use axum::routing::post;
 use std::sync::Arc;
 
 pub const TOKEN_PATH: &str = "/auth/token";
 
-pub fn routes() -> Router<Arc<Public>> {
+pub fn routes() -> Router<Arc<Contracts>> {
     let methods = post(create::handle).delete(revoke::handle).fallback(error::method_not_allowed);
     Router::new().route(TOKEN_PATH, methods)
 }

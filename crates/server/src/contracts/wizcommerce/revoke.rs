@@ -2,8 +2,8 @@
 //! not read.
 
 use super::Error;
+use crate::contracts::Contracts;
 use crate::http::no_store;
-use crate::public::Public;
 use crate::service::tokens::{RevokeOutcome, one};
 use axum::Json;
 use axum::extract::State;
@@ -20,16 +20,16 @@ struct RevokeTokenResponse {
 }
 
 pub(super) async fn handle(
-    State(public): State<Arc<Public>>,
+    State(shared): State<Arc<Contracts>>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let Some(Presented::Bearer(text)) = public.credentials.read(&headers)? else {
+    let Some(Presented::Bearer(text)) = shared.credentials.read(&headers)? else {
         return Err(Error::Token);
     };
     let demand = Demand { admin: false, scopes: &ScopeSet::default() };
-    let id = public.services.guard.bearer(text, &demand)?.token().id().clone();
+    let id = shared.services.guard.bearer(text, &demand)?.token().id().clone();
     let actor = Actor::token(&id);
-    match public.services.revoke(one(id, None, RevocationReason::Unspecified), actor).await? {
+    match shared.services.revoke(one(id, None, RevocationReason::Unspecified), actor).await? {
         RevokeOutcome::Revoked(_) => {
             let body = RevokeTokenResponse { message: "Token revoked successfully" };
             Ok(no_store(Json(body).into_response()))

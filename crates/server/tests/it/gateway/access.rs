@@ -22,8 +22,9 @@ async fn request_without_a_credential_is_told_how_to_bring_one() {
     let world = World::before(echo.address).await;
     let answer = get(&world, "/a", "").await;
     assert_eq!(answer.status, 401);
-    let signing = r#"Rescind-HMAC-SHA256 realm="rescind", headers="lmts-api-key lmts-timestamp lmts-signature""#;
-    assert_eq!(answer.header("www-authenticate"), [r#"Bearer realm="rescind""#, signing]);
+    let headers = "lmts-api-key lmts-timestamp lmts-signature";
+    let signing = format!(r#"Rescind-HMAC-SHA256 realm="rescind", headers="{headers}""#);
+    assert_eq!(answer.header("www-authenticate"), [r#"Bearer realm="rescind""#, &signing]);
     assert_eq!(answer.header("content-type"), ["application/problem+json"]);
     assert_eq!(answer.header("cache-control"), ["no-store"]);
     assert_eq!(echo.requests(), 0);

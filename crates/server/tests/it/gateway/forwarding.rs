@@ -126,7 +126,8 @@ async fn trailers_end_at_the_gateway() {
     .await;
     let world = World::before(echo).await;
     let request = format!(
-        "POST /a HTTP/1.1\r\nHost: x\r\nX-API-Key: {TOKEN}\r\nTrailer: x-rescind-subject\r\nTE: trailers\r\n\
+        "POST /a HTTP/1.1\r\nHost: x\r\nX-API-Key: {TOKEN}\r\nTrailer: x-rescind-subject\r\n\
+         TE: trailers\r\n\
          Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX-Rescind-Subject: own_root\r\n\r\n"
     );
     let answer = ask(world.address, request).await;
@@ -166,8 +167,10 @@ async fn old_client_is_served_in_its_version() {
 #[tokio::test]
 async fn answer_comes_back_without_the_headers_of_its_connection() {
     let upstream = says(
-        "HTTP/1.0 418 Short and stout\r\nConnection: close, X-Secret-Hop\r\nX-Secret-Hop: 1\r\nKeep-Alive: timeout=5\r\n\
-         Proxy-Authenticate: Basic\r\nX-Rescind-Note: mine\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n\
+        "HTTP/1.0 418 Short and stout\r\nConnection: close, X-Secret-Hop\r\nX-Secret-Hop: 1\r\n\
+         Keep-Alive: timeout=5\r\n\
+         Proxy-Authenticate: Basic\r\nX-Rescind-Note: mine\r\nSet-Cookie: a=1\r\n\
+         Set-Cookie: b=2\r\n\
          Content-Length: 3\r\n\r\ntea",
     )
     .await;

@@ -115,9 +115,12 @@ async fn credentials_end_at_the_gateway() {
 async fn where_a_request_came_from_is_said_by_the_gateway_alone() {
     let echo = Echo::start().await;
     let world = World::before(echo.address).await;
-    let claims = "X-Forwarded-For: 10.0.0.1\r\nX-Forwarded-Proto: https\r\nX_Forwarded_Proto: https\r\n\
-                  X-Forwarded-Host: evil\r\nX-Forwarded-Uri: /public\r\nForwarded: for=10.0.0.1\r\nX-Real-IP: 10.0.0.1\r\n\
-                  X-Original-URL: /admin\r\nX-Rewrite-URL: /admin\r\nX-HTTP-Method-Override: DELETE\r\nVia: 1.0 edge\r\n";
+    let claims = "X-Forwarded-For: 10.0.0.1\r\nX-Forwarded-Proto: https\r\n\
+        X_Forwarded_Proto: https\r\n\
+                  X-Forwarded-Host: evil\r\nX-Forwarded-Uri: /public\r\n\
+                  Forwarded: for=10.0.0.1\r\nX-Real-IP: 10.0.0.1\r\n\
+                  X-Original-URL: /admin\r\nX-Rewrite-URL: /admin\r\n\
+                  X-HTTP-Method-Override: DELETE\r\nVia: 1.0 edge\r\n";
     let told = seen(&world, &format!("{claims}X-API-Key: {TOKEN}\r\n")).await;
     assert_eq!(told.header("x-forwarded-for"), ["127.0.0.1"]);
     assert_eq!(told.header("x-forwarded-proto"), ["http"]);
@@ -134,8 +137,10 @@ async fn connection_headers_end_at_the_gateway_and_others_pass() {
     let echo = Echo::start().await;
     let world = World::before(echo.address).await;
     let headers = format!(
-        "X-API-Key: {TOKEN}\r\nConnection: keep-alive, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\nTE: trailers\r\n\
-         Proxy-Authorization: Basic dDp0\r\nProxy-Connection: close\r\nUpgrade: h2c\r\nAccept: */*\r\n\
+        "X-API-Key: {TOKEN}\r\nConnection: keep-alive, X-Hop\r\nX-Hop: 1\r\n\
+         Keep-Alive: timeout=5\r\nTE: trailers\r\n\
+         Proxy-Authorization: Basic dDp0\r\nProxy-Connection: close\r\nUpgrade: h2c\r\n\
+         Accept: */*\r\n\
          Cookie: a=1\r\nCookie: b=2\r\nX-Latin: caf\u{e9}\r\n"
     );
     let told = seen(&world, &headers).await;

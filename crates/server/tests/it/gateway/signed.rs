@@ -76,7 +76,8 @@ async fn longest_signed_body_passes_and_one_byte_more_is_too_large() {
     let headers = signed("POST", "/a", longer.as_bytes());
     assert_eq!(ask(world.address, post("/a", &headers, &longer)).await.status, 413);
     let chunked = format!(
-        "POST /a HTTP/1.1\r\nHost: x\r\n{headers}Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{longer}\r\n0\r\n\r\n",
+        "POST /a HTTP/1.1\r\nHost: x\r\n{headers}Transfer-Encoding: chunked\r\n\r\n{:x}\r\n\
+         {longer}\r\n0\r\n\r\n",
         longer.len()
     );
     assert_eq!(ask(world.address, chunked).await.status, 413);
@@ -89,7 +90,8 @@ async fn announced_length_is_refused_before_a_byte_of_the_body() {
     let world = small_world(&echo, 10).await;
     let head = |headers: &str, length: u64| {
         format!(
-            "POST /a HTTP/1.1\r\nHost: x\r\n{headers}Expect: 100-continue\r\nContent-Length: {length}\r\n\r\n"
+            "POST /a HTTP/1.1\r\nHost: x\r\n{headers}Expect: 100-continue\r\n\
+             Content-Length: {length}\r\n\r\n"
         )
     };
     let mut client = Client::connect(world.address).await;

@@ -15,7 +15,8 @@ async fn switching() -> SocketAddr {
         let head = read_until(&mut stream, b"\r\n\r\n").await;
         let length = head.len();
         let switch = format!(
-            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX-Head-Length: {length}\r\n\r\n"
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             X-Head-Length: {length}\r\n\r\n"
         );
         stream.write_all(switch.as_bytes()).await.unwrap();
         stream.write_all(&head).await.unwrap();
@@ -69,7 +70,8 @@ async fn upgrade_that_is_not_to_be_had_is_an_ordinary_request() {
     let key = format!("Host: x\r\nX-API-Key: {TOKEN}\r\n");
     let requests = [
         format!(
-            "GET /a HTTP/1.1\r\n{key}Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\n\r\n"
+            "GET /a HTTP/1.1\r\n{key}Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\
+             HTTP2-Settings: x\r\n\r\n"
         ),
         // `Connection` does not name it.
         format!("GET /a HTTP/1.1\r\n{key}Upgrade: websocket\r\n\r\n"),
@@ -100,7 +102,8 @@ async fn of_several_protocols_only_the_known_are_asked_for() {
     let echo = Echo::start().await;
     let world = World::before(echo.address).await;
     let request = format!(
-        "GET /a HTTP/1.1\r\nHost: x\r\nX-API-Key: {TOKEN}\r\nConnection: upgrade\r\nUpgrade: h2c, WebSocket\r\nUpgrade: tls/1.2\r\n\r\n"
+        "GET /a HTTP/1.1\r\nHost: x\r\nX-API-Key: {TOKEN}\r\nConnection: upgrade\r\n\
+         Upgrade: h2c, WebSocket\r\nUpgrade: tls/1.2\r\n\r\n"
     );
     let seen = Seen::of(&ask(world.address, request).await);
     assert_eq!(
