@@ -37,15 +37,17 @@ impl Checkpoints {
         Ok(Self { pages, attempted: 0 })
     }
 
-    pub(super) fn run_if_due(&mut self, sql: &Connection) -> Result<(), Fault> {
+    pub(super) fn are_due(&mut self) -> bool {
         let pages = self.pages.load(Ordering::Relaxed);
         if pages < self.attempted {
             self.attempted = 0;
         }
-        if pages - self.attempted < CHECKPOINT_PAGES {
-            return Ok(());
-        }
-        self.attempted = pages;
+        pages - self.attempted >= CHECKPOINT_PAGES
+    }
+
+    /// As much as readers allow, without waiting for them.
+    pub(super) fn run(&mut self, sql: &Connection) -> Result<(), Fault> {
+        self.attempted = self.pages.load(Ordering::Relaxed);
         checkpoint(sql, "PRAGMA wal_checkpoint(PASSIVE)").map(drop)
     }
 

@@ -28,7 +28,7 @@ pub enum OpenError {
          start the newer version again, or restore the backup made before the upgrade"
     )]
     NewerSchema { path: PathBuf, found: i64, known: i64 },
-    #[error("the schema of {path} could not be brought up to date; it is as it was before")]
+    #[error("the schema of {path} could not be brought up to date")]
     Migration { path: PathBuf, source: Reason },
     #[error("{path} cannot be made durable here: {pragma} is {found} and must be {wanted}")]
     NotDurable { path: PathBuf, pragma: &'static str, found: String, wanted: &'static str },
@@ -69,7 +69,7 @@ impl OpenError {
 
     pub(super) fn of(path: &Path, fault: Fault) -> Self {
         let code = match &fault {
-            Fault::Sql(error) => error.sqlite_error_code(),
+            Fault::Sql(error) => code(error),
             Fault::Value(_) | Fault::Seal(_) => None,
         };
         let path = path.to_path_buf();
@@ -88,5 +88,13 @@ impl OpenError {
             (_, Fault::Value(detail)) => Self::Corrupt { path, detail },
             (_, fault) => Self::Other { path, source: Reason::new(Cause::new(fault)) },
         }
+    }
+}
+
+/// SQLite calls it an I/O error if there is no room for the log's index.
+pub(super) fn code(error: &rusqlite::Error) -> Option<ErrorCode> {
+    match error.sqlite_extended_error_code() {
+        Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE) => Some(ErrorCode::DiskFull),
+        _ => error.sqlite_error_code(),
     }
 }

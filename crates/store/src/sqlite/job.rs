@@ -1,7 +1,7 @@
 //! One named transaction on its way through the writer: a body to run, and somebody who waits.
 
 use super::{
-    fault::{Outage, Stop},
+    fault::{Fault, Outage, Stop},
     tx::Tx,
 };
 use crate::StoreError;
@@ -22,7 +22,7 @@ pub(super) enum Ran {
     Done,
     /// By a rule; its savepoint is rolled back.
     Refused,
-    Stopped(super::fault::Fault),
+    Stopped(Fault),
 }
 
 /// A job, and where its answer will arrive.

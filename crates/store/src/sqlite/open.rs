@@ -22,8 +22,8 @@ use std::{
     sync::Arc,
 };
 
-/// A larger file is not checked whole at each start: at about 0.5 GB/s this is half a second.
-const CHECK_BYTES_MAX: u64 = 256 << 20;
+/// A larger file is not checked whole at each start: at 0.25 GB/s this is half a second.
+const CHECK_BYTES_MAX: u64 = 128 << 20;
 
 /// What to open, and with what.
 pub struct Options {

@@ -45,11 +45,11 @@ impl Publisher {
             return first;
         }
         tracing::error!(error = %chain(&cause), "the store has failed; this process must end");
-        self.failure.send_replace(Some(cause.clone()));
         if catch_unwind(AssertUnwindSafe(|| follower.seal())).is_err() {
             // An index that cannot even be closed may say "valid" for ever.
             std::process::abort();
         }
+        self.failure.send_replace(Some(cause.clone()));
         cause
     }
 

@@ -28,7 +28,7 @@ pub(super) fn owner(row: &Row<'_>) -> Result<Owner, Fault> {
         not_before: time_or_null(row, 13)?,
         capabilities: Capabilities {
             token_management: get(row, 14)?,
-            allowed_scopes: match row.get_ref(15)?.as_str_or_null().map_err(rusqlite_type)? {
+            allowed_scopes: match row.get_ref(15)?.as_str_or_null().map_err(wrong_type)? {
                 Some(text) => Some(parse_scopes(text)?),
                 None => None,
             },
@@ -44,10 +44,7 @@ fn owner_kind(row: &Row<'_>) -> Result<OwnerKind, Fault> {
             email: get(row, 2)?,
             first_name: get(row, 3)?,
             last_name: get(row, 4)?,
-            tenant: {
-                let tenant: String = get(row, 5)?;
-                TenantId::parse(&tenant).map_err(|_| unreadable("tenant", &tenant))?
-            },
+            tenant: tenant_id(row, 5)?,
         }),
         "partner" => Ok(OwnerKind::Partner {
             profile_id: get(row, 6)?,
@@ -91,6 +88,11 @@ pub(super) fn owner_id(row: &Row<'_>, at: usize) -> Result<OwnerId, Fault> {
     OwnerId::parse(text).map_err(|_| unreadable("owner id", text))
 }
 
+fn tenant_id(row: &Row<'_>, at: usize) -> Result<TenantId, Fault> {
+    let text = text(row, at)?;
+    TenantId::parse(text).map_err(|_| unreadable("tenant", text))
+}
+
 pub(super) fn token_id(row: &Row<'_>, at: usize) -> Result<TokenId, Fault> {
     let text = text(row, at)?;
     TokenId::parse(text).map_err(|_| unreadable("token id", text))
@@ -121,14 +123,14 @@ pub(super) fn time_or_null(row: &Row<'_>, at: usize) -> Result<Option<Timestamp>
 
 /// Borrowed, so that loading a million rows does not copy each text twice.
 fn text<'r>(row: &'r Row<'_>, at: usize) -> Result<&'r str, Fault> {
-    row.get_ref(at)?.as_str().map_err(rusqlite_type)
+    row.get_ref(at)?.as_str().map_err(wrong_type)
 }
 
 pub(super) fn get<T: FromSql>(row: &Row<'_>, at: usize) -> Result<T, Fault> {
     Ok(row.get(at)?)
 }
 
-fn rusqlite_type(error: rusqlite::types::FromSqlError) -> Fault {
+fn wrong_type(error: rusqlite::types::FromSqlError) -> Fault {
     Fault::Value(format!("a column has the wrong type: {error}"))
 }
 

@@ -4,7 +4,7 @@
 //! what a migration has left. A schema of the future is refused: what a newer version means by its
 //! columns (a new way to be revoked, say) is not known here.
 
-use super::error::{OpenError, Reason};
+use super::error::{self, OpenError, Reason};
 use refinery::{Migration, Runner};
 use rusqlite::Connection;
 use std::{error::Error, path::Path};
@@ -76,7 +76,7 @@ fn sqlite_cause(error: &(dyn Error + 'static)) -> Option<rusqlite::ErrorCode> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(error) = error.downcast_ref::<rusqlite::Error>() {
-            return error.sqlite_error_code();
+            return error::code(error);
         }
         next = error.source();
     }

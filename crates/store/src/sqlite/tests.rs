@@ -10,7 +10,7 @@ use crate::{By, Change, Epoch, Follower, KeyRing, NewOwner, OwnerError, StoreErr
 use parking_lot::Mutex;
 use rand::{SeedableRng, rngs::StdRng};
 use rescind_core::{Actor, OwnerId, OwnerKind, Timestamp};
-use rusqlite::ffi;
+use rusqlite::{config::DbConfig, ffi};
 use std::{
     path::PathBuf,
     sync::{Arc, mpsc},
@@ -119,6 +119,8 @@ async fn write_connection_is_durable_and_leaves_checkpoints_to_us() {
     let read = scene.spawn(|tx| {
         let number = |pragma: &str| tx.sql.pragma_query_value(None, pragma, |row| row.get(0));
         let mode = tx.sql.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+        let closing = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+        assert!(tx.sql.db_config(closing)?);
         let numbers: Vec<i64> = ["synchronous", "foreign_keys", "trusted_schema"]
             .into_iter()
             .map(number)
@@ -193,11 +195,12 @@ async fn full_disk_changes_nothing_and_the_store_recovers() {
             Ok(())
         })
     };
+    let first = "full-disk-0";
     // SQLite will not go below the present size: no page more than there are.
     limit(1).await.unwrap().unwrap();
     let mut created = 0;
     let refused = loop {
-        match scene.create(&format!("o{created}")).await.unwrap() {
+        match scene.create(&format!("full-disk-{created}")).await.unwrap() {
             Ok(()) => created += 1,
             Err(refused) => break refused,
         }
@@ -206,10 +209,13 @@ async fn full_disk_changes_nothing_and_the_store_recovers() {
         panic!("{refused:?}")
     };
     assert!(format!("{cause:?}").contains("DiskFull"), "{cause:?}");
-    assert!(!scene.exists(&format!("o{created}")).await);
+    assert!(!scene.exists(&format!("full-disk-{created}")).await);
     assert_eq!(scene.heard.0.lock().len(), created);
     limit(1 << 20).await.unwrap().unwrap();
-    scene.create(&format!("o{created}")).await.unwrap().unwrap();
+    let file = std::fs::read(scene.file("rescind.db")).unwrap();
+    let copied = file.windows(first.len()).any(|part| part == first.as_bytes());
+    assert!(copied, "the log was not copied to make room");
+    scene.create(&format!("full-disk-{created}")).await.unwrap().unwrap();
     assert_eq!(scene.heard.0.lock().len(), created + 1);
 }
 

@@ -99,18 +99,23 @@ impl Writer {
             self.publisher.fail(cause.clone());
         }
         crash_point!("before_answer");
+        let whole = outcome.as_ref().is_ok_and(|jobs| jobs.iter().all(Option::is_none));
         match outcome {
             Ok(outages) => {
                 for (job, outage) in batch.into_iter().zip(outages) {
                     job.answer(outage);
                 }
-                self.checkpoint();
             }
             Err(outage) => {
                 for job in batch {
                     job.answer(Some(outage.clone()));
                 }
             }
+        }
+        // After the answers, so that nobody waits for it. Once copied, the log is written from its
+        // start again: on a full disk that is the room in which a revocation still finds a place.
+        if !whole || self.checkpoints.are_due() {
+            self.checkpoint();
         }
     }
 
@@ -204,9 +209,11 @@ impl Writer {
         Ok(())
     }
 
-    /// After the answers, so that nobody waits for it.
     fn checkpoint(&mut self) {
-        if let Err(fault) = self.checkpoints.run_if_due(&self.sql) {
+        if self.publisher.failure().is_some() {
+            return;
+        }
+        if let Err(fault) = self.checkpoints.run(&self.sql) {
             let error = chain(&fault);
             match Outage::of(fault) {
                 Outage::Failed(cause) => drop(self.publisher.fail(cause)),

@@ -3,4 +3,5 @@
 #[cfg(unix)]
 mod crash;
 mod opening;
+mod publication;
 pub(crate) mod scene;
