@@ -21,11 +21,11 @@ pub struct Listener {
     pub listen: SocketAddr,
     /// Most connections open at once; further ones wait unaccepted.
     pub connections_max: u32,
-    /// How long a client may take to send a request's headers.
+    /// How long a client may take to send a request's headers, and how long a connection may idle.
     #[serde(with = "duration")]
     #[schemars(with = "String")]
     pub header_timeout: Duration,
-    /// How long a client may pause between two pieces of a body.
+    /// How long a body that is read whole may take, and how long a streamed one may pause.
     #[serde(with = "duration")]
     #[schemars(with = "String")]
     pub body_timeout: Duration,
@@ -39,16 +39,16 @@ pub struct Admin {
     pub listen: SocketAddr,
     /// Most connections open at once; further ones wait unaccepted.
     pub connections_max: u32,
-    /// How long a client may take to send a request's headers.
+    /// How long a client may take to send a request's headers, and how long a connection may idle.
     #[serde(with = "duration")]
     #[schemars(with = "String")]
     pub header_timeout: Duration,
-    /// How long a client may pause between two pieces of a body.
+    /// How long a body that is read whole may take, and how long a streamed one may pause.
     #[serde(with = "duration")]
     #[schemars(with = "String")]
     pub body_timeout: Duration,
-    /// A file with the first operator's token (`rescind keygen admin-token` makes one). It is
-    /// accepted as long as it is configured.
+    /// A file with the first operator's token (`rescind keygen admin-token` makes one). Each start
+    /// makes it known; it is accepted until it is revoked, also when it stands here no more.
     pub bootstrap_token_file: Option<SecretPath>,
 }
 

@@ -191,6 +191,7 @@ mod tests {
         let body = Body::new(StreamBody::new(futures_util::stream::iter(frames)));
         let (parts, body) = Request::new(body).into_parts();
         let sent = Outgoing::streamed(body, &parts).body.collect().await.unwrap();
-        assert_eq!((sent.trailers(), sent.to_bytes()), (None, Bytes::from("hi")));
+        assert!(sent.trailers().is_none());
+        assert_eq!(sent.to_bytes(), "hi");
     }
 }

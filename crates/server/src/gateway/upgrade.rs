@@ -46,9 +46,10 @@ impl Upgrade {
     ) -> Result<Option<Self>, Refusal> {
         let protocols = protocols(&parts.headers, allowed);
         // A body and the new protocol's bytes could be taken for each other.
-        if protocols.is_empty() || parts.version < Version::HTTP_11 || !outgoing.is_empty() {
+        if protocols.is_empty() || !outgoing.is_empty() {
             return Ok(None);
         }
+        // hyper gives it to HTTP/1.1 requests only: in an older one `Upgrade` is to be ignored.
         let Some(client) = parts.extensions.remove() else { return Ok(None) };
         let place = Arc::clone(&tunnels.0).try_acquire_owned().map_err(|_| Refusal::Tunnels)?;
         Ok(Some(Self { protocols, client, place }))

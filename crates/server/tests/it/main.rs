@@ -10,6 +10,7 @@
 
 mod admin;
 mod callers;
+mod documentation;
 mod gateway;
 mod identity;
 mod limitless;

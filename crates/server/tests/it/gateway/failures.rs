@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
 fn get() -> String {
@@ -22,7 +22,6 @@ fn post(length: usize) -> String {
 async fn impatient(upstream: SocketAddr) -> World {
     let mut config = config(upstream);
     config.response_timeout = SHORT;
-    config.connect_timeout = SHORT;
     World::with(&config).await
 }
 
@@ -84,19 +83,26 @@ async fn upstream_that_takes_no_body_is_504() {
 }
 
 #[tokio::test]
-async fn upstream_that_does_not_accept_in_time_is_504() {
+async fn upstream_that_cannot_be_connected_to_in_time_is_504() {
     // A full accept queue: the kernel leaves further connections unanswered.
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let listener = socket.listen(1).unwrap();
-    let address = listener.local_addr().unwrap();
-    let mut waiting = Vec::new();
-    for _ in 0..8 {
-        waiting.push(tokio::spawn(tokio::net::TcpStream::connect(address)));
-    }
+    let full = socket.listen(1).unwrap();
+    let address = full.local_addr().unwrap();
+    let waiting: Vec<_> = (0..8).map(|_| tokio::spawn(TcpStream::connect(address))).collect();
     tokio::time::sleep(SHORT).await;
-    let world = impatient(address).await;
-    assert_eq!(ask(world.address, get()).await.status, 504);
+    // This one accepts, and never says a word of TLS.
+    let mute = each_connection(|mut stream| async move {
+        read_until(&mut stream, b"never").await;
+    })
+    .await;
+    for upstream in [format!("http://{address}"), format!("https://{mute}")] {
+        let mut config = config(address);
+        config.upstream = Some(upstream);
+        config.connect_timeout = SHORT;
+        let world = World::with(&config).await;
+        assert_eq!(ask(world.address, get()).await.status, 504);
+    }
     waiting.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
