@@ -1,0 +1,233 @@
+//! The real binary, as a child process that can be killed like any other.
+//!
+//! A [`Home`] is what survives a crash: the data directory, the configuration and the log. A
+//! [`Server`] is one life of the process in it, with ports of its own.
+
+use crate::wire::Connection;
+use anyhow::{Context as _, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use serde::Deserialize;
+use std::fs::{File, OpenOptions};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+/// A debug build of a server with a full database starts well within this.
+const START_WITHIN: Duration = Duration::from_secs(30);
+const STOP_WITHIN: Duration = Duration::from_secs(20);
+
+/// A folder that servers live in, one after the other. It is deleted when dropped.
+pub struct Home {
+    folder: TempDir,
+}
+
+/// The line that `rescind dev --json` prints when it is ready.
+#[derive(Clone, Deserialize)]
+pub struct Facts {
+    pub base_url: String,
+    pub verify_url: String,
+    pub admin_url: String,
+    pub upstream_url: String,
+    pub admin_token: String,
+    pub email: String,
+    pub password: String,
+    pub identity_token: String,
+    pub data: PathBuf,
+}
+
+/// A running process. It is killed when dropped.
+pub struct Server {
+    child: Child,
+    facts: Facts,
+}
+
+impl Home {
+    pub fn new() -> anyhow::Result<Self> {
+        Ok(Self { folder: tempfile::Builder::new().prefix("rescind-e2e-").tempdir()? })
+    }
+
+    /// The server's data directory.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Everything that any server wrote to stderr here.
+    pub fn log(&self) -> anyhow::Result<Vec<u8>> {
+        Ok(std::fs::read(self.log_path())?)
+    }
+
+    pub async fn start(&self) -> anyhow::Result<Server> {
+        self.start_with(&[]).await
+    }
+
+    /// Starts a server with these environment variables and waits until it is ready. It is an
+    /// error if it ends before that.
+    pub async fn start_with(&self, environment: &[(&str, &str)]) -> anyhow::Result<Server> {
+        let mut command = self.command(&["dev", "--json"])?;
+        for option in ["--listen", "--verify-listen", "--admin-listen"] {
+            command.args([option, "127.0.0.1:0"]);
+        }
+        command.arg("--data").arg(self.data());
+        command.envs(environment.iter().copied());
+        let mut child = command.stdout(Stdio::piped()).stderr(self.open_log()?).spawn()?;
+        let facts = match timeout(START_WITHIN, first_line(&mut child)).await {
+            Ok(facts) => {
+                facts.with_context(|| format!("it did not start:\n{}", self.log_tail()))?
+            }
+            Err(_) => bail!("not ready after {START_WITHIN:?}:\n{}", self.log_tail()),
+        };
+        Ok(Server { child, facts })
+    }
+
+    /// A command of the binary, in this home, ready to run.
+    pub fn command(&self, arguments: &[&str]) -> anyhow::Result<Command> {
+        let mut command = Command::new(binary()?);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("RESCIND_") {
+                command.env_remove(name);
+            }
+        }
+        for name in ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"] {
+            command.env(name, self.folder.path());
+        }
+        command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
+        Ok(command)
+    }
+
+    /// An identity token of the server's own issuer for another partner.
+    pub async fn identity(&self, subject: &str, kind: &str) -> anyhow::Result<String> {
+        let arguments = ["dev", "identity", "--subject", subject, "--kind", kind, "--data"];
+        let output = self.command(&arguments)?.arg(self.data()).output().await?;
+        if !output.status.success() {
+            bail!("dev identity failed: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    }
+
+    /// A copy of the data directory; no server may be running.
+    pub fn copy_data(&self) -> anyhow::Result<TempDir> {
+        let copy = tempfile::tempdir()?;
+        copy_folder(&self.data(), copy.path())?;
+        Ok(copy)
+    }
+
+    /// Puts a copy back in the place of the data directory; no server may be running.
+    pub fn restore_data(&self, copy: &TempDir) -> anyhow::Result<()> {
+        std::fs::remove_dir_all(self.data())?;
+        copy_folder(copy.path(), &self.data())
+    }
+
+    /// The end of the log, for messages.
+    pub fn log_tail(&self) -> String {
+        const TAIL_BYTES: usize = 4_000;
+        let log = self.log().unwrap_or_default();
+        let start = log.len().saturating_sub(TAIL_BYTES);
+        String::from_utf8_lossy(log.get(start..).unwrap_or_default()).into_owned()
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.folder.path().join("server.log")
+    }
+
+    fn open_log(&self) -> anyhow::Result<File> {
+        Ok(OpenOptions::new().create(true).append(true).open(self.log_path())?)
+    }
+}
+
+impl Server {
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    pub fn public(&self) -> anyhow::Result<SocketAddr> {
+        address_of(&self.facts.base_url)
+    }
+
+    pub fn verify(&self) -> anyhow::Result<SocketAddr> {
+        address_of(&self.facts.verify_url)
+    }
+
+    pub fn admin(&self) -> anyhow::Result<SocketAddr> {
+        address_of(&self.facts.admin_url)
+    }
+
+    /// A new connection to the public listener.
+    pub async fn connect(&self) -> anyhow::Result<Connection> {
+        Connection::open(self.public()?).await
+    }
+
+    /// `kill -9`: no destructor, no flush, no farewell.
+    pub async fn kill(mut self) -> anyhow::Result<()> {
+        Ok(self.child.kill().await?)
+    }
+
+    /// SIGTERM, and the status that it ended with.
+    pub async fn terminate(self) -> anyhow::Result<ExitStatus> {
+        let id = self.child.id().context("it has ended before")?;
+        let pid = Pid::from_raw(i32::try_from(id)?).context("no process id")?;
+        kill_process(pid, Signal::TERM)?;
+        self.ended(STOP_WITHIN).await
+    }
+
+    /// Waits for it to end by itself.
+    pub async fn ended(mut self, within: Duration) -> anyhow::Result<ExitStatus> {
+        Ok(timeout(within, self.child.wait()).await.context("the process goes on")??)
+    }
+
+    /// Whether it is still there; a server must survive whatever it is sent.
+    pub fn is_running(&mut self) -> anyhow::Result<bool> {
+        Ok(self.child.try_wait()?.is_none())
+    }
+}
+
+async fn first_line(child: &mut Child) -> anyhow::Result<Facts> {
+    let stdout = child.stdout.take().context("no stdout")?;
+    let mut line = String::new();
+    BufReader::new(stdout).read_line(&mut line).await?;
+    if line.is_empty() {
+        bail!("it ended with {}", child.wait().await?);
+    }
+    serde_json::from_str(&line).context("the first line is not the promised JSON")
+}
+
+fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
+fn address_of(url: &str) -> anyhow::Result<SocketAddr> {
+    let address = url.strip_prefix("http://").with_context(|| format!("not a plain URL: {url}"))?;
+    address.trim_end_matches('/').parse().with_context(|| format!("not an address: {url}"))
+}
+
+/// `RESCIND_BIN`, or the debug build beside this test.
+fn binary() -> anyhow::Result<PathBuf> {
+    let path = match std::env::var_os("RESCIND_BIN") {
+        Some(path) => PathBuf::from(path),
+        None => beside_the_test().context("this test lies outside a target directory")?,
+    };
+    if !path.is_file() {
+        bail!("{} is missing: run `cargo build -p rescind` or set RESCIND_BIN", path.display());
+    }
+    Ok(path)
+}
+
+/// `target/debug/rescind`, seen from `target/debug/deps/it-…`.
+fn beside_the_test() -> Option<PathBuf> {
+    let test = std::env::current_exe().ok()?;
+    test.parent().and_then(Path::parent).map(|folder| folder.join("rescind"))
+}

@@ -1,0 +1,11 @@
+//! End to end: the real binary, real sockets, real clients.
+
+#![expect(clippy::indexing_slicing, reason = "a JSON object's missing field reads as null")]
+#![expect(clippy::print_stdout, reason = "what a test says is shown when it fails")]
+
+mod hostile;
+mod immediate;
+mod kill;
+mod login;
+mod sdk;
+mod secrecy;
