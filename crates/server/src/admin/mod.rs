@@ -17,6 +17,7 @@ use crate::service::Services;
 use crate::verify;
 use axum::Router;
 use axum::routing::{get, patch, post};
+use caller::{Caller, Read};
 use http::StatusCode;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -50,11 +51,12 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .merge(health)
 }
 
-async fn no_such_path() -> Problem {
+/// Also for what is not there: nobody unknown learns which paths there are.
+async fn no_such_path(_: Caller<Read>) -> Problem {
     Problem::not_found("The admin API has no such path.")
 }
 
-async fn method_not_allowed() -> Problem {
+async fn method_not_allowed(_: Caller<Read>) -> Problem {
     let detail = "This path does not take that method.";
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed", detail)
 }

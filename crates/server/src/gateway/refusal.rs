@@ -24,12 +24,6 @@ pub(super) enum Refusal {
     Form,
     #[error(transparent)]
     Target(TargetFault),
-    #[error("there must be one Host header")]
-    Host,
-    #[error("the transfer coding is not chunked")]
-    TransferCoding,
-    #[error("the expectation cannot be met")]
-    Expectation,
     #[error("the route does not name this method")]
     Method { allow: HeaderValue },
     #[error("no credential")]
@@ -148,13 +142,10 @@ impl Refusal {
             Self::NoUpstream => (Is::NOT_FOUND, "not-found", "Not found"),
             Self::Form
             | Self::Target(_)
-            | Self::Host
-            | Self::TransferCoding
             | Self::Body(BodyFault::Broken)
             | Self::Malformed(Malformed::Several) => {
                 (Is::BAD_REQUEST, "invalid-request", "Invalid request")
             }
-            Self::Expectation => (Is::EXPECTATION_FAILED, "expectation", "Expectation failed"),
             Self::Method { .. } => (Is::METHOD_NOT_ALLOWED, "method", "Method not allowed"),
             Self::NoCredential | Self::Malformed(_) | Self::Denied(_) => {
                 (Is::UNAUTHORIZED, "unauthorized", "Unauthorized")

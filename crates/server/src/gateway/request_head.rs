@@ -1,16 +1,13 @@
-//! The request's head, before anything is decided by it: could two programs read it in two ways?
+//! The request's target, before anything is decided by it: could two programs read it in two ways?
 
 use super::refusal::Refusal;
+use http::Method;
 use http::request::Parts;
-use http::{HeaderMap, Method, Version, header};
 use rescind_core::target::unambiguous_path;
 use std::borrow::Cow;
 
 /// The decoded path, of a request that means one thing to everybody.
 pub(super) fn check(parts: &Parts) -> Result<Cow<'_, str>, Refusal> {
-    check_framing(&parts.headers)?;
-    check_host(parts)?;
-    check_expectations(parts)?;
     // Origin form only. `*`, `host:port` and `http://host/path` speak to servers as such and to
     // forward proxies (RFC 9112 §3.2); and of a signature over an absolute URI one cannot say which
     // spelling it covers.
@@ -20,39 +17,6 @@ pub(super) fn check(parts: &Parts) -> Result<Cow<'_, str>, Refusal> {
     }
     let target = uri.path_and_query().ok_or(Refusal::Form)?;
     unambiguous_path(target.as_str()).map_err(Refusal::Target)
-}
-
-/// hyper removes the chunks and leaves every other coding, whose name would be lost on the way.
-fn check_framing(headers: &HeaderMap) -> Result<(), Refusal> {
-    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    match (codings.next(), codings.next()) {
-        (None, _) => Ok(()),
-        (Some(one), None) if one.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
-        _ => Err(Refusal::TransferCoding),
-    }
-}
-
-/// RFC 9112 §3.2: one, and in HTTP/1.1 it must be there.
-fn check_host(parts: &Parts) -> Result<(), Refusal> {
-    match parts.headers.get_all(header::HOST).iter().count() {
-        1 => Ok(()),
-        0 if parts.version < Version::HTTP_11 => Ok(()),
-        _ => Err(Refusal::Host),
-    }
-}
-
-/// RFC 9110 §10.1.1. `100-continue` is answered by our own HTTP stack, when the body is first asked
-/// for.
-fn check_expectations(parts: &Parts) -> Result<(), Refusal> {
-    if parts.version < Version::HTTP_11 {
-        return Ok(());
-    }
-    let known = |value: &http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
-    if parts.headers.get_all(header::EXPECT).iter().all(known) {
-        Ok(())
-    } else {
-        Err(Refusal::Expectation)
-    }
 }
 
 #[cfg(test)]
@@ -87,33 +51,6 @@ mod tests {
     fn ambiguous_path_is_refused() {
         for target in ["//a", "/a/../b", "/a/%2e%2e/b", "/a%2Fb", "/a;b", "/a%5cb", "/a%00"] {
             assert!(matches!(checked(get(target)), Err(Refusal::Target(_))), "{target}");
-        }
-    }
-
-    #[test]
-    fn host_is_needed_exactly_once() {
-        let two = get("/a").header("host", "other.example");
-        assert!(matches!(checked(two), Err(Refusal::Host)));
-        assert!(matches!(checked(Request::get("/a")), Err(Refusal::Host)));
-        assert!(checked(Request::get("/a").version(Version::HTTP_10)).is_ok());
-    }
-
-    #[test]
-    fn expectation_other_than_continue_is_refused() {
-        assert!(checked(get("/a").header("expect", "100-Continue")).is_ok());
-        for odd in ["", "200-ok", "100-continue, x"] {
-            let refused = checked(get("/a").header("expect", odd));
-            assert!(matches!(refused, Err(Refusal::Expectation)), "{odd}");
-        }
-    }
-
-    #[test]
-    fn transfer_coding_besides_chunked_is_refused() {
-        assert!(checked(get("/a").header("transfer-encoding", "Chunked")).is_ok());
-        let lists = [&["gzip, chunked"][..], &["gzip", "chunked"], &["chunked, chunked"], &["x"]];
-        for values in lists {
-            let request = values.iter().fold(get("/a"), |r, v| r.header("transfer-encoding", *v));
-            assert!(matches!(checked(request), Err(Refusal::TransferCoding)), "{values:?}");
         }
     }
 }

@@ -3,10 +3,15 @@
 //! `axum::serve` gives hyper no timer, and without one hyper's header time-out is silently off: a client that
 //! drips its header holds a connection for ever. So connections are served here, with a timer.
 
+use super::head;
 use axum::Router;
 use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::Request;
+use http::request::Parts;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -105,9 +110,9 @@ async fn serve_connection(
     let _ = stream.set_nodelay(true);
     let about = Connection { peer, body_timeout: limits.body_timeout };
     let service = hyper::service::service_fn(move |request: http::Request<Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(about);
-        router.clone().oneshot(request)
+        let (mut parts, body) = request.into_parts();
+        parts.extensions.insert(about);
+        answer(router.clone(), parts, Body::new(body))
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -128,6 +133,13 @@ async fn serve_connection(
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "connection ended early");
+    }
+}
+
+async fn answer(router: Router, parts: Parts, body: Body) -> Result<Response, Infallible> {
+    match head::check(&parts) {
+        Ok(()) => router.oneshot(Request::from_parts(parts, body)).await,
+        Err(fault) => Ok(fault.into_response()),
     }
 }
 

@@ -1,10 +1,12 @@
 //! What every listener shares: connections, bodies, problems.
 
 pub mod body;
+pub mod head;
 pub mod listener;
 pub mod problem;
 
 pub use body::{BODY_BYTES_MAX, BodyError, read_body, read_json};
+pub use head::HeadFault;
 pub use listener::{Connection, Limits, Listener};
 pub use problem::Problem;
 

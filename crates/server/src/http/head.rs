@@ -1,0 +1,116 @@
+//! What must be right in every request's head, whoever it is for: where the message ends, which host is meant, and what the
+//! client expects.
+//!
+//! hyper has already refused what it cannot parse. What is left are heads that another program, before or behind us, would
+//! read differently. The connection ends with the refusal: where one message ends and the next begins is in doubt.
+
+use super::Problem;
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, StatusCode, Version, header};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HeadFault {
+    #[error("the transfer coding is not chunked")]
+    TransferCoding,
+    #[error("there must be one Host header")]
+    Host,
+    #[error("the expectation cannot be met")]
+    Expectation,
+}
+
+pub fn check(parts: &Parts) -> Result<(), HeadFault> {
+    check_framing(&parts.headers)?;
+    check_host(parts)?;
+    check_expectations(parts)
+}
+
+impl IntoResponse for HeadFault {
+    fn into_response(self) -> Response {
+        let detail = format!("{self}.");
+        let problem = match self {
+            Self::TransferCoding | Self::Host => Problem::bad_request(detail),
+            Self::Expectation => Problem::new(
+                StatusCode::EXPECTATION_FAILED,
+                "expectation",
+                "Expectation failed",
+                detail,
+            ),
+        };
+        problem.header(header::CONNECTION, HeaderValue::from_static("close")).into_response()
+    }
+}
+
+/// hyper removes the chunks and leaves every other coding, whose name would be lost on the way.
+fn check_framing(headers: &HeaderMap) -> Result<(), HeadFault> {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(one), None) if one.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
+        _ => Err(HeadFault::TransferCoding),
+    }
+}
+
+/// RFC 9112 §3.2: one, and in HTTP/1.1 it must be there.
+fn check_host(parts: &Parts) -> Result<(), HeadFault> {
+    match parts.headers.get_all(header::HOST).iter().count() {
+        1 => Ok(()),
+        0 if parts.version < Version::HTTP_11 => Ok(()),
+        _ => Err(HeadFault::Host),
+    }
+}
+
+/// RFC 9110 §10.1.1. `100-continue` is answered by our own HTTP stack, when the body is first asked
+/// for.
+fn check_expectations(parts: &Parts) -> Result<(), HeadFault> {
+    if parts.version < Version::HTTP_11 {
+        return Ok(());
+    }
+    let known = |value: &http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    if parts.headers.get_all(header::EXPECT).iter().all(known) {
+        Ok(())
+    } else {
+        Err(HeadFault::Expectation)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Request;
+
+    fn checked(request: http::request::Builder) -> Result<(), HeadFault> {
+        check(&request.body(()).unwrap().into_parts().0)
+    }
+
+    fn get(target: &str) -> http::request::Builder {
+        Request::get(target).header("host", "api.example")
+    }
+
+    #[test]
+    fn host_is_needed_exactly_once() {
+        let two = get("/a").header("host", "other.example");
+        assert!(matches!(checked(two), Err(HeadFault::Host)));
+        assert!(matches!(checked(Request::get("/a")), Err(HeadFault::Host)));
+        assert!(checked(Request::get("/a").version(Version::HTTP_10)).is_ok());
+    }
+
+    #[test]
+    fn expectation_other_than_continue_is_refused() {
+        assert!(checked(get("/a").header("expect", "100-Continue")).is_ok());
+        for odd in ["", "200-ok", "100-continue, x"] {
+            let refused = checked(get("/a").header("expect", odd));
+            assert!(matches!(refused, Err(HeadFault::Expectation)), "{odd}");
+        }
+    }
+
+    #[test]
+    fn transfer_coding_besides_chunked_is_refused() {
+        assert!(checked(get("/a").header("transfer-encoding", "Chunked")).is_ok());
+        let lists = [&["gzip, chunked"][..], &["gzip", "chunked"], &["chunked, chunked"], &["x"]];
+        for values in lists {
+            let request = values.iter().fold(get("/a"), |r, v| r.header("transfer-encoding", *v));
+            assert!(matches!(checked(request), Err(HeadFault::TransferCoding)), "{values:?}");
+        }
+    }
+}
