@@ -10,7 +10,7 @@ use rescind_server::admin::{self, Admin, caller::ADMIN_SCOPES};
 use rescind_server::config::{self, Config};
 use rescind_server::contracts::Contracts;
 use rescind_server::gateway::Gateway;
-use rescind_server::http::{Limits, Listener};
+use rescind_server::http::{Limits, Listener, Site};
 use rescind_server::public::{self, Served};
 use rescind_server::service::identity::Identity;
 use rescind_server::service::{LoginLimits, Passwords, Services, Settings};
@@ -79,11 +79,11 @@ pub(crate) async fn start(config: &Config, credentials: Option<&Path>) -> Result
 }
 
 impl Running {
-    /// Reads routes and identity keys again (SIGHUP). A faulty new configuration changes nothing.
-    pub(crate) async fn reload(&self, config: &Config) -> Result<(), Failure> {
+    /// Reads routes and identity keys again (SIGHUP), and says whether all keys could be had. A
+    /// faulty new configuration changes nothing; an issuer's outage is no reason to keep old routes.
+    pub(crate) async fn reload(&self, config: &Config) -> Result<bool, Failure> {
         self.gateway.reload(&config.gateway).map_err(setup("gateway"))?;
-        self.services.identity.refresh().await;
-        Ok(())
+        Ok(self.services.identity.refresh().await)
     }
 
     /// Returns why, if the server can no longer go on by itself.
@@ -130,15 +130,17 @@ impl Listeners {
         });
         let served =
             Served { wizcommerce: config.wizcommerce.enabled, limitless: config.limitless.enabled };
-        let clients = public::router(served, contracts, Arc::clone(&gateway));
+        let clients = public::site(served, contracts, Arc::clone(&gateway));
         let operators = Arc::new(Admin {
             services: Arc::clone(&services),
             store_path: config.store.path.clone(),
             started_at: services.now(),
         });
+        let inside = Site::with_problems(verify::router(Arc::clone(&services)));
+        let operators = Site::with_problems(admin::router(operators));
         serving.spawn(self.public.serve(clients, stopped.clone()));
-        serving.spawn(self.verify.serve(verify::router(Arc::clone(&services)), stopped.clone()));
-        serving.spawn(self.admin.serve(admin::router(operators), stopped.clone()));
+        serving.spawn(self.verify.serve(inside, stopped.clone()));
+        serving.spawn(self.admin.serve(operators, stopped.clone()));
         serving.spawn(Arc::clone(&services).flush_uses(stopped));
         let _background = services.identity.keep_fresh();
         Ok(Running { public, verify, admin, services, gateway, store, stop, serving, _background })

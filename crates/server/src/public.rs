@@ -3,8 +3,9 @@
 
 use crate::contracts::{Contracts, limitless, wizcommerce};
 use crate::gateway::Gateway;
-use crate::http::Connection;
+use crate::http::{Connection, HeadFault, Problem, Site};
 use axum::body::Body;
+use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router};
 use http::Request;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ pub struct Served {
     pub limitless: bool,
 }
 
-pub fn router(served: Served, contracts: Arc<Contracts>, gateway: Arc<Gateway>) -> Router {
+pub fn site(served: Served, contracts: Arc<Contracts>, gateway: Arc<Gateway>) -> Site {
     let mut router = Router::new();
     if served.wizcommerce {
         router = router.merge(wizcommerce::routes());
@@ -27,5 +28,16 @@ pub fn router(served: Served, contracts: Arc<Contracts>, gateway: Arc<Gateway>) 
     let through_gateway = |Extension(on): Extension<Connection>, request: Request<Body>| async move {
         gateway.handle(on.peer, request).await
     };
-    router.fallback(through_gateway).with_state(contracts)
+    Site { router: router.fallback(through_gateway).with_state(contracts), refuse_head }
+}
+
+/// In the shape of the contract that the path belongs to.
+fn refuse_head(path: &str, fault: HeadFault) -> Response {
+    if path == wizcommerce::TOKEN_PATH {
+        wizcommerce::Error::Head(fault).into_response()
+    } else if path.starts_with(limitless::PATHS_BEGIN) {
+        limitless::Error::Head(fault).into_response()
+    } else {
+        Problem::from(fault).into_response()
+    }
 }

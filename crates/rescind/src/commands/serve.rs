@@ -21,7 +21,7 @@ pub(crate) async fn run(args: ServeArgs, _: Output) -> Result<(), Failure> {
     let ended = loop {
         match signals.next_or(running.failed()).await {
             Event::Stop => break Ok(()),
-            Event::Reload => reload(&running, &args).await,
+            Event::Reload => reload(&running, &config, &args).await,
             Event::Failed(why) => {
                 break Err(Failure::unreachable(format!("the store has failed: {why}")));
             }
@@ -34,16 +34,30 @@ pub(crate) async fn run(args: ServeArgs, _: Output) -> Result<(), Failure> {
 }
 
 /// What is wrong is said, and everything stays as it was.
-async fn reload(running: &Running, args: &ServeArgs) {
+async fn reload(running: &Running, started_with: &Config, args: &ServeArgs) {
     let done = match load(args) {
-        Ok(config) => running.reload(&config).await,
+        Ok(config) => {
+            say_what_needs_a_restart(started_with, &config);
+            running.reload(&config).await
+        }
         Err(failure) => Err(failure),
     };
     match done {
-        Ok(()) => tracing::info!("routes and keys were read again"),
+        Ok(true) => tracing::info!("routes and keys were read again"),
+        Ok(false) => tracing::warn!(
+            "routes were read again; not every issuer's keys could be read, those stay as they were"
+        ),
         Err(Failure { message, .. }) => {
             tracing::error!(error = message, "not reloaded: everything stays as it was");
         }
+    }
+}
+
+/// Otherwise an operator would believe in a setting that nobody follows.
+fn say_what_needs_a_restart(started_with: &Config, now: &Config) {
+    let without_routes = Config { gateway: started_with.gateway.clone(), ..now.clone() };
+    if without_routes != *started_with {
+        tracing::warn!("the configuration has other changes, which wait for the next start");
     }
 }
 

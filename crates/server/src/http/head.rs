@@ -2,12 +2,11 @@
 //! client expects.
 //!
 //! hyper has already refused what it cannot parse. What is left are heads that another program, before or behind us, would
-//! read differently. The connection ends with the refusal: where one message ends and the next begins is in doubt.
+//! read differently. The listener ends the connection with the refusal: where one message ends and the next begins is in doubt.
 
 use super::Problem;
-use axum::response::{IntoResponse, Response};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, StatusCode, Version, header};
+use http::{HeaderMap, StatusCode, Version, header};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HeadFault {
@@ -25,19 +24,24 @@ pub fn check(parts: &Parts) -> Result<(), HeadFault> {
     check_expectations(parts)
 }
 
-impl IntoResponse for HeadFault {
-    fn into_response(self) -> Response {
-        let detail = format!("{self}.");
-        let problem = match self {
-            Self::TransferCoding | Self::Host => Problem::bad_request(detail),
-            Self::Expectation => Problem::new(
-                StatusCode::EXPECTATION_FAILED,
-                "expectation",
-                "Expectation failed",
-                detail,
-            ),
-        };
-        problem.header(header::CONNECTION, HeaderValue::from_static("close")).into_response()
+impl HeadFault {
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::TransferCoding | Self::Host => StatusCode::BAD_REQUEST,
+            Self::Expectation => StatusCode::EXPECTATION_FAILED,
+        }
+    }
+}
+
+impl From<HeadFault> for Problem {
+    fn from(fault: HeadFault) -> Self {
+        let detail = format!("{fault}.");
+        match fault.status() {
+            StatusCode::EXPECTATION_FAILED => {
+                Self::new(fault.status(), "expectation", "Expectation failed", detail)
+            }
+            _ => Self::bad_request(detail),
+        }
     }
 }
 

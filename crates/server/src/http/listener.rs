@@ -3,12 +3,13 @@
 //! `axum::serve` gives hyper no timer, and without one hyper's header time-out is silently off: a client that
 //! drips its header holds a connection for ever. So connections are served here, with a timer.
 
-use super::head;
+use super::Problem;
+use super::head::{self, HeadFault};
 use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::Request;
 use http::request::Parts;
+use http::{HeaderValue, Request, header};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
@@ -38,6 +39,21 @@ pub struct Connection {
     pub body_timeout: Duration,
 }
 
+/// What is served, and how a request is refused whose head is at fault: given its path, in the shape that its caller
+/// reads.
+#[derive(Clone, Debug)]
+pub struct Site {
+    pub router: Router,
+    pub refuse_head: fn(&str, HeadFault) -> Response,
+}
+
+impl Site {
+    /// One whose refusals are all problems (RFC 9457).
+    pub fn with_problems(router: Router) -> Self {
+        Self { router, refuse_head: |_, fault| Problem::from(fault).into_response() }
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub connections_max: usize,
@@ -62,7 +78,7 @@ impl Listener {
     }
 
     /// Serves until `stop` turns true, then lets requests in flight finish within [`DRAIN_TIMEOUT`].
-    pub async fn serve(self, router: Router, stop: watch::Receiver<bool>) {
+    pub async fn serve(self, site: Site, stop: watch::Receiver<bool>) {
         let places = Arc::new(Semaphore::new(self.limits.connections_max));
         let connections = TaskTracker::new();
         let mut stopped = std::pin::pin!(turned_true(stop.clone()));
@@ -77,8 +93,8 @@ impl Listener {
                 () = &mut stopped => break,
                 (accepted, place) = next => match accepted {
                     Ok((stream, peer)) => {
-                        let (router, stop) = (router.clone(), stop.clone());
-                        let serving = serve_connection(stream, peer, router, self.limits, stop);
+                        let (site, stop) = (site.clone(), stop.clone());
+                        let serving = serve_connection(stream, peer, site, self.limits, stop);
                         connections.spawn(async move {
                             serving.await;
                             drop(place);
@@ -102,7 +118,7 @@ impl Listener {
 async fn serve_connection(
     stream: TcpStream,
     peer: SocketAddr,
-    router: Router,
+    site: Site,
     limits: Limits,
     stop: watch::Receiver<bool>,
 ) {
@@ -112,7 +128,7 @@ async fn serve_connection(
     let service = hyper::service::service_fn(move |request: http::Request<Incoming>| {
         let (mut parts, body) = request.into_parts();
         parts.extensions.insert(about);
-        answer(router.clone(), parts, Body::new(body))
+        answer(site.clone(), parts, Body::new(body))
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -136,11 +152,13 @@ async fn serve_connection(
     }
 }
 
-async fn answer(router: Router, parts: Parts, body: Body) -> Result<Response, Infallible> {
-    match head::check(&parts) {
-        Ok(()) => router.oneshot(Request::from_parts(parts, body)).await,
-        Err(fault) => Ok(fault.into_response()),
-    }
+async fn answer(site: Site, parts: Parts, body: Body) -> Result<Response, Infallible> {
+    let Err(fault) = head::check(&parts) else {
+        return site.router.oneshot(Request::from_parts(parts, body)).await;
+    };
+    let mut refusal = (site.refuse_head)(parts.uri.path(), fault);
+    refusal.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    Ok(refusal)
 }
 
 /// Also when nobody is left who could turn it.

@@ -7,7 +7,7 @@ pub mod problem;
 
 pub use body::{BODY_BYTES_MAX, BodyError, read_body, read_json};
 pub use head::HeadFault;
-pub use listener::{Connection, Limits, Listener};
+pub use listener::{Connection, Limits, Listener, Site};
 pub use problem::Problem;
 
 use axum::response::Response;

@@ -66,11 +66,16 @@ impl std::fmt::Debug for Services {
 
 /// The one place where a store's error is told, with everything behind it.
 pub fn log_store_error(error: &rescind_store::StoreError) {
+    tracing::error!(%error, causes = causes(error), "the store did not answer as it should");
+}
+
+/// Everything behind an error, for the log.
+fn causes(error: &dyn std::error::Error) -> String {
     let mut causes = Vec::new();
-    let mut cause = std::error::Error::source(error);
+    let mut cause = error.source();
     while let Some(next) = cause {
         causes.push(next.to_string());
         cause = next.source();
     }
-    tracing::error!(%error, causes = causes.join(": "), "the store did not answer as it should");
+    causes.join(": ")
 }

@@ -15,7 +15,7 @@ use rescind_server::admin::{self, Admin, caller::ADMIN_SCOPES};
 use rescind_server::config::{self, Route};
 use rescind_server::contracts::Contracts;
 use rescind_server::gateway::Gateway;
-use rescind_server::http::{Limits, Listener};
+use rescind_server::http::{Limits, Listener, Site};
 use rescind_server::public::{self, Served};
 use rescind_server::service::identity::Identity;
 use rescind_server::service::{LoginLimits, Passwords, Services, Settings};
@@ -112,7 +112,7 @@ impl Server {
             legacy_api_keys: wishes.legacy_api_keys,
         });
         let served = Served { wizcommerce: true, limitless: true };
-        let router = public::router(served, contracts, Arc::new(gateway));
+        let clients = public::site(served, contracts, Arc::new(gateway));
         let operators = Arc::new(Admin {
             services: Arc::clone(&services),
             store_path: data.path().to_path_buf(),
@@ -120,9 +120,10 @@ impl Server {
         });
         let (stop, stopped) = watch::channel(false);
         Self {
-            base: listen(router, &stopped).await,
-            verify: listen(verify::router(Arc::clone(&services)), &stopped).await,
-            admin: listen(admin::router(operators), &stopped).await,
+            base: listen(clients, &stopped).await,
+            verify: listen(Site::with_problems(verify::router(Arc::clone(&services))), &stopped)
+                .await,
+            admin: listen(Site::with_problems(admin::router(operators)), &stopped).await,
             admin_token,
             clock,
             services,
@@ -290,15 +291,15 @@ async fn upstream() -> String {
     let (stop, stopped) = watch::channel(false);
     // Goes on until the test's runtime ends.
     std::mem::forget(stop);
-    listen(axum::Router::new().fallback(answer), &stopped).await
+    listen(Site::with_problems(axum::Router::new().fallback(answer)), &stopped).await
 }
 
-async fn listen(router: axum::Router, stopped: &watch::Receiver<bool>) -> String {
+async fn listen(site: Site, stopped: &watch::Receiver<bool>) -> String {
     let second = Duration::from_secs(1);
     let limits =
         Limits { connections_max: 1_000, header_timeout: second * 30, body_timeout: second };
     let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), limits).await.unwrap();
     let url = format!("http://{}", listener.address().unwrap());
-    tokio::spawn(listener.serve(router, stopped.clone()));
+    tokio::spawn(listener.serve(site, stopped.clone()));
     url
 }

@@ -2,7 +2,7 @@
 //! an array of strings.
 
 use crate::http::problem::RETRY_AFTER_OUTAGE;
-use crate::http::{BodyError, no_store};
+use crate::http::{BodyError, HeadFault, no_store};
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
@@ -25,6 +25,7 @@ pub enum Error {
     NotAuthenticated,
     Invalid(String),
     Body(BodyError),
+    Head(HeadFault),
     TokenManagementOff,
     ScopeNotAllowed,
     LegacyKeysOff,
@@ -42,10 +43,8 @@ impl Error {
                 (StatusCode::UNAUTHORIZED, "Unauthorized", "Not authenticated".into())
             }
             Self::Invalid(message) => (StatusCode::BAD_REQUEST, "Bad Request", message.clone()),
-            Self::Body(fault) => {
-                let status = fault.status();
-                (status, status.canonical_reason().unwrap_or("Bad Request"), fault.to_string())
-            }
+            Self::Body(fault) => with_reason(fault.status(), fault.to_string()),
+            Self::Head(fault) => with_reason(fault.status(), fault.to_string()),
             Self::TokenManagementOff => {
                 let message = "Token management not enabled for this partner";
                 (StatusCode::FORBIDDEN, "Forbidden", message.into())
@@ -82,6 +81,10 @@ impl Error {
             }
         }
     }
+}
+
+fn with_reason(status: StatusCode, message: String) -> (StatusCode, &'static str, String) {
+    (status, status.canonical_reason().unwrap_or("Bad Request"), message)
 }
 
 impl IntoResponse for Error {

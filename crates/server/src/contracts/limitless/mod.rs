@@ -21,6 +21,9 @@ use axum::Router;
 use axum::routing::{delete, get, post};
 use std::sync::Arc;
 
+/// What all of this contract's paths begin with.
+pub const PATHS_BEGIN: &str = "/auth/api-";
+
 pub fn routes() -> Router<Arc<Contracts>> {
     let nothing_else = error::method_not_allowed;
     let api_keys = post(api_keys::create).get(api_keys::show).delete(api_keys::revoke);

@@ -2,7 +2,7 @@
 //! these are ours.
 
 use crate::http::problem::RETRY_AFTER_OUTAGE;
-use crate::http::{BodyError, no_store};
+use crate::http::{BodyError, HeadFault, no_store};
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
@@ -31,6 +31,7 @@ pub enum Error {
     /// More than one credential: not the caller's token, but the caller's request.
     SeveralCredentials,
     Body(BodyError),
+    Head(HeadFault),
     /// Whatever is wrong with the token: one answer.
     Token,
     Login,
@@ -57,6 +58,11 @@ impl Error {
             Self::Body(fault) => {
                 let details = vec![Detail { field: "body", reason: fault.to_string() }];
                 let message = "The request body is not valid".into();
+                (fault.status(), HttpError { code: "invalid_request", message, details })
+            }
+            Self::Head(fault) => {
+                let details = vec![Detail { field: "headers", reason: fault.to_string() }];
+                let message = "The request head is not valid".into();
                 (fault.status(), HttpError { code: "invalid_request", message, details })
             }
             Self::Token => (

@@ -6,6 +6,7 @@
 use super::IdentityError;
 use super::keys::{KEY_SET_BYTES_MAX, Key, KeySet, KeySetError};
 use crate::config;
+use crate::service::causes;
 use arc_swap::ArcSwap;
 use rescind_guard::Clock;
 use std::path::PathBuf;
@@ -81,7 +82,7 @@ impl Source {
         if self.may_ask_again()
             && let Err(error) = self.refresh().await
         {
-            tracing::warn!(%error, "cannot read an issuer's keys");
+            tracing::warn!(%error, causes = causes(&error), "cannot read an issuer's keys");
         }
         let keys = self.keys.load();
         if keys.is_empty() { Err(IdentityError::Unavailable) } else { Ok(keys.find(kid)) }
@@ -112,7 +113,8 @@ impl Source {
                     tokio::time::sleep(self.refresh_every).await;
                 }
                 Err(error) => {
-                    tracing::warn!(issuer, %error, "cannot read the issuer's keys; trying again");
+                    let causes = causes(&error);
+                    tracing::warn!(issuer, %error, causes, "cannot read the issuer's keys; trying again");
                     tokio::time::sleep(back_off).await;
                     back_off = (back_off * 2).min(self.refresh_every);
                 }

@@ -10,6 +10,7 @@ mod keys;
 pub use fetch::FetchError;
 pub use keys::{KEYS_MAX, KeySet, KeySetError};
 
+use super::causes;
 use crate::config;
 use fetch::Source;
 use jsonwebtoken::{Validation, decode, decode_header, errors::ErrorKind};
@@ -99,13 +100,18 @@ impl Identity {
         self.issuers.first().map(|issuer| issuer.name.as_str())
     }
 
-    /// Reads every issuer's keys again, as on SIGHUP. Old keys stay where new ones cannot be had.
-    pub async fn refresh(&self) {
+    /// Reads every issuer's keys again, as on SIGHUP, and says whether all could be had. Where they
+    /// could not, the old ones stay.
+    pub async fn refresh(&self) -> bool {
+        let mut all = true;
         for issuer in &self.issuers {
             if let Err(error) = issuer.source.refresh().await {
-                tracing::warn!(issuer = %issuer.name, %error, "cannot read the issuer's keys");
+                let (issuer, causes) = (&issuer.name, causes(&error));
+                tracing::warn!(%issuer, %error, causes, "cannot read the issuer's keys");
+                all = false;
             }
         }
+        all
     }
 
     /// Keeps key sets fresh in the background, until the returned set is dropped.

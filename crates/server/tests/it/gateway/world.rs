@@ -13,7 +13,7 @@ use rescind_guard::clock::{Clock, SystemClock};
 use rescind_guard::credentials::{CredentialHeaders, SigningHeaders};
 use rescind_server::config::{self, Route};
 use rescind_server::gateway::Gateway;
-use rescind_server::http::{Connection, Limits, Listener};
+use rescind_server::http::{Connection, Limits, Listener, Site};
 use rescind_store::{Change, Follower, Material};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -79,7 +79,7 @@ impl World {
         };
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), limits).await.unwrap();
         let address = listener.address().unwrap();
-        tokio::spawn(listener.serve(router(Arc::clone(&gateway)), stopped));
+        tokio::spawn(listener.serve(Site::with_problems(router(Arc::clone(&gateway))), stopped));
         Self { address, gateway, guard, _stop: stop }
     }
 
