@@ -14,5 +14,6 @@ mod documentation;
 mod gateway;
 mod identity;
 mod limitless;
+mod limits;
 mod server;
 mod wizcommerce;
