@@ -1,4 +1,15 @@
-//! The real binary, where no server is needed. With one, it is tested in `e2e`.
+//! The real binary: what is typed, what it serves, and what it says when something is wrong. What
+//! holds under load and through crashes is tested in `e2e`.
+#![cfg(test)]
 
-#[cfg(test)]
+mod caller;
 mod cli;
+mod dev;
+mod operator;
+mod process;
+mod secrecy;
+mod serve;
+mod signals;
+mod signer;
+mod site;
+mod upstream;

@@ -178,7 +178,7 @@ impl NewToken {
         };
         Ok(IssueRequest {
             owner,
-            kind: kind(&self.kind)?,
+            kind: issuable(&self.kind)?,
             label: self.label.map(|label| text("label", label, LABEL_BYTES_MAX)).transpose()?,
             scopes: scopes(&self.scopes)?,
             expires_at,
@@ -209,6 +209,17 @@ fn kind(text: &str) -> Result<TokenKind, Problem> {
         let known = TokenKind::ALL.map(TokenKind::as_str).join(", ");
         Problem::bad_request(format!("kind must be one of: {known}."))
     })
+}
+
+/// Not an operator's: whoever may issue tokens could give itself every other power with one.
+fn issuable(text: &str) -> Result<TokenKind, Problem> {
+    match kind(text)? {
+        TokenKind::Admin => {
+            let detail = "Tokens for operators are not issued here.";
+            Err(Problem::new(StatusCode::FORBIDDEN, "not-allowed", "Not allowed", detail))
+        }
+        other => Ok(other),
+    }
 }
 
 fn owner_id(text: &str) -> Result<OwnerId, Problem> {
