@@ -94,7 +94,7 @@ impl Layers {
         let file = File::from_str(&text, FileFormat::Toml);
         let table = file.collect().map_err(|fault| ConfigError::Syntax {
             path: path.to_owned(),
-            message: fault.to_string(),
+            message: without_quotes(&fault.to_string()),
         })?;
         let origin = path.display().to_string();
         check::check(
@@ -226,6 +226,14 @@ fn key_and_message(fault: ::config::ConfigError) -> (String, String) {
     };
     // It writes `routes[0]path`.
     (key.replace(']', "].").trim_end_matches('.').to_owned(), message)
+}
+
+/// Where and what, without the lines that the parser quotes: a secret may have got into them.
+fn without_quotes(message: &str) -> String {
+    let number = |c: char| c.is_ascii_digit() || c == ' ';
+    let quotes = |line: &str| line.trim_start_matches(number).starts_with('|');
+    let said = message.lines().filter(|line| !line.is_empty() && !quotes(line));
+    said.collect::<Vec<_>>().join(": ")
 }
 
 fn read_bounded(path: &Path) -> io::Result<String> {

@@ -6,6 +6,7 @@
 //! its secrets in the environment instead, which is worse.
 
 use super::Faults;
+use rescind_core::{BODY_CHARS, CHECK_CHARS};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -17,6 +18,11 @@ use zeroize::Zeroizing;
 
 /// Longest secret file, in bytes: a token or a key has well under a hundred.
 pub const SECRET_FILE_BYTES_MAX: u64 = 4096;
+
+/// What the text of a sealing key begins with.
+const KEY_TEXT_PREFIX: &str = "rescind-key-";
+/// The shortest token, in bytes: its body and check. No bare file name is that long.
+const TOKEN_BYTES_MIN: usize = BODY_CHARS + CHECK_CHARS;
 
 /// What marks a systemd credential (`LoadCredential=NAME:…`).
 const CREDENTIAL: &str = "credential:";
@@ -86,9 +92,18 @@ impl SecretPath {
         let name = self.0.strip_prefix(CREDENTIAL);
         if self.0.is_empty() {
             faults.add(key, "must not be empty");
+        } else if self.is_a_secret() {
+            faults.add(key, "is a secret itself: put it into a file, and name that here");
         } else if name.is_some_and(|name| matches!(name, "" | "." | "..") || name.contains('/')) {
             faults.add(key, "a credential has a plain name, as credential:admin-token");
         }
+    }
+
+    /// A key or token in the place of its file's path. Every message about a path shows it, so it
+    /// must not become one.
+    fn is_a_secret(&self) -> bool {
+        let is_token = || self.0.len() >= TOKEN_BYTES_MIN && !self.0.contains(['/', '.', ':']);
+        self.0.starts_with(KEY_TEXT_PREFIX) || is_token()
     }
 }
 

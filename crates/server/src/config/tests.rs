@@ -214,6 +214,23 @@ fn secrets_are_read_without_their_last_newline() {
 }
 
 #[test]
+fn a_secret_in_the_place_of_its_file_is_refused_and_not_shown() {
+    let token = format!("rescind_admin_{}", "a".repeat(38));
+    for (key, secret) in [
+        ("admin.bootstrap_token_file", token.as_str()),
+        ("sealing.key_files", "rescind-key-v1:AAAA/AAAA+AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
+    ] {
+        let text = said(WHOLE).set(key, secret).load().unwrap_err().to_string();
+        assert!(text.contains("is a secret itself") && !text.contains(secret), "{text}");
+    }
+    let unclosed = said(&format!("{WHOLE}[admin]\nbootstrap_token_file = \"{token}\n"));
+    let text = unclosed.load().unwrap_err().to_string();
+    assert!(text.contains("line 4, column ") && !text.contains("aaa"), "{text}");
+    let path = format!("/run/secrets/{}", "a".repeat(38));
+    said(WHOLE).set("admin.bootstrap_token_file", &path).load().unwrap();
+}
+
+#[test]
 fn secret_files_are_bounded_text_that_nobody_else_can_write() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("key");

@@ -27,13 +27,20 @@ pub enum FetchError {
     #[error("cannot read {path}")]
     File { path: PathBuf, source: std::io::Error },
     #[error("cannot fetch the key set")]
-    Http(#[from] reqwest::Error),
+    Http(#[source] reqwest::Error),
     #[error("the issuer answered {0} instead of a key set")]
     Status(u16),
     #[error("the key set cannot be used")]
     KeySet(#[from] KeySetError),
     #[error("an issuer needs jwks_file or jwks_url")]
     NoSource,
+}
+
+impl From<reqwest::Error> for FetchError {
+    /// Without the URL: its query may hold a key.
+    fn from(error: reqwest::Error) -> Self {
+        Self::Http(error.without_url())
+    }
 }
 
 pub(super) struct Source {
