@@ -90,8 +90,8 @@ impl Findings {
         );
         self.add("status", State::Good, message);
         if status.get("sealed") != Some(&Value::Bool(false)) {
-            self.fail("sealing", "the server lacks its sealing keys");
-            self.next = Some("check sealing.key_files in the server's configuration".into());
+            self.fail("sealed", "the server's store has failed: it verifies nothing and is ending");
+            self.next = Some("read the server's log, then start it again".into());
         }
     }
 

@@ -33,7 +33,7 @@ pub enum OpenError {
     #[error("{path} cannot be made durable here: {pragma} is {found} and must be {wanted}")]
     NotDurable { path: PathBuf, pragma: &'static str, found: String, wanted: &'static str },
     #[error(
-        "secrets in {path} are sealed with key {key}, which is missing; add it to the key file"
+        "secrets in {path} are sealed with key {key}, which is missing; add its file to sealing.key_files"
     )]
     KeyMissing { path: PathBuf, key: KeyId },
     #[error("the sealed secret of token {token} does not open; restore {path} from a backup")]
