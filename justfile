@@ -33,7 +33,7 @@ bench-instructions:
 bench-http:
     command -v wrk >/dev/null && command -v nginx >/dev/null || apt-get install -y nginx-light wrk
     cargo build --release -p rescind
-    python3 bench/http.py
+    python3 bench/beside_nginx.py
 
 # Each fuzz target for a while; needs a nightly toolchain and cargo-fuzz
 fuzz seconds="60":

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Verification over HTTP beside nginx, in one run, in turn, on the same core.
 
-    python3 bench/http.py [--seconds 5] [--rounds 3]
+    python3 bench/beside_nginx.py [--seconds 5] [--rounds 3]
 
 Needs nginx, wrk and taskset (Debian: nginx-light, wrk, util-linux) and `cargo build --release -p rescind`.
 The server has one thread on core 0, wrk one on core 1, 64 connections. Only ratios within a run mean anything:
