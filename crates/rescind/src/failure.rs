@@ -40,6 +40,12 @@ impl Failure {
         self.next = Some(next.into());
         self
     }
+
+    /// What to do if nothing better is known.
+    pub(crate) fn or_next(mut self, next: impl Into<String>) -> Self {
+        self.next.get_or_insert_with(|| next.into());
+        self
+    }
 }
 
 impl From<Exit> for ExitCode {

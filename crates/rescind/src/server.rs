@@ -7,7 +7,7 @@ use rescind_guard::clock::SystemClock;
 use rescind_guard::credentials::{CredentialHeaders, SigningHeaders};
 use rescind_guard::{Clock, Guard};
 use rescind_server::admin::{self, Admin, caller::ADMIN_SCOPES};
-use rescind_server::config::{self, Config};
+use rescind_server::config::{self, Config, SecretPath};
 use rescind_server::contracts::Contracts;
 use rescind_server::gateway::Gateway;
 use rescind_server::http::{Limits, Listener, Site};
@@ -68,9 +68,8 @@ pub(crate) async fn start(config: &Config, credentials: Option<&Path>) -> Result
         login_limits: login_limits(&config.login),
         settings,
     });
-    if let Some(path) = &config.admin.bootstrap_token_file {
-        let text = path.read(credentials).map_err(setup("admin.bootstrap_token_file"))?;
-        bootstrap_admin(&services, &text).await?;
+    if let Some(file) = &config.admin.bootstrap_token_file {
+        bootstrap_admin(&services, file, credentials).await?;
     }
     let credential_headers = credential_headers(config)?;
     let gateway = Gateway::new(&config.gateway, credential_headers.clone(), guard);
@@ -197,18 +196,38 @@ fn store_failure(error: &OpenError) -> Failure {
         OpenError::Locked { .. } => {
             failure.next("stop the other server, or give this one a directory of its own")
         }
-        _ => failure,
+        OpenError::Foreign { .. } => failure.next("give this server a directory of its own"),
+        OpenError::DiskFull { .. } => {
+            failure.next("free some space; everything that was answered is kept")
+        }
+        OpenError::Permission { .. } => {
+            failure.next("give it to that user (chown), or choose another directory")
+        }
+        // Nothing but a backup helps, and that is said. Whether to begin anew is for `dev` to say,
+        // and for no other fault: nobody is to be advised to delete what is well.
+        OpenError::NotADatabase { .. }
+        | OpenError::Corrupt { .. }
+        | OpenError::KeyMissing { .. }
+        | OpenError::Secret { .. } => failure,
+        _ => failure.next("see whether another program has it open, and whether the disk is well"),
     }
 }
 
 /// Makes the operator's token of a key file valid. If it was revoked it stays so.
-async fn bootstrap_admin(services: &Services, text: &str) -> Result<(), Failure> {
+async fn bootstrap_admin(
+    services: &Services,
+    file: &SecretPath,
+    credentials: Option<&Path>,
+) -> Result<(), Failure> {
+    let unusable = setup("admin.bootstrap_token_file");
+    let text = file.read(credentials).map_err(unusable)?;
     let by = || services.by(Actor::system("bootstrap"));
     let prefix = services.prefix(TokenKind::Admin);
-    let recognised = rescind_core::recognise(text, [prefix]);
-    if recognised != rescind_core::Recognised::Whole {
+    if rescind_core::recognise(&text, [prefix]) != rescind_core::Recognised::Whole {
+        let path = file.resolve(credentials).map_err(unusable)?;
         let message = format!(
-            "the file of admin.bootstrap_token_file holds no token of the form {}…",
+            "{} (admin.bootstrap_token_file) holds no token of the form {}…",
+            path.display(),
             prefix.as_str()
         );
         return Err(Failure::usage(message).next("make one with `rescind keygen admin-token`"));
@@ -222,17 +241,18 @@ async fn bootstrap_admin(services: &Services, text: &str) -> Result<(), Failure>
         label: Some("bootstrap".into()),
         scopes,
         expires_at: None,
-        material: Material::Digest(Plain::from_text(text).digest()),
+        material: Material::Digest(Plain::from_text(&text).digest()),
     };
     match services.store.issue(token, by()).await {
         Ok(_) | Err(IssueError::Exists) => Ok(()),
+        Err(IssueError::Store(error)) => Err(not_stored(&error)),
         Err(error) => Err(setup("admin.bootstrap_token_file")(error)),
     }
 }
 
 async fn bootstrap_operator(services: &Services, by: By) -> Result<OwnerId, Failure> {
     let operators = services.store.owners(OwnerClass::Operator, None, 1).await;
-    if let Some(operator) = operators.map_err(setup("store"))?.into_iter().next() {
+    if let Some(operator) = operators.map_err(|error| not_stored(&error))?.into_iter().next() {
         return Ok(operator.id);
     }
     let new = NewOwner {
@@ -242,7 +262,8 @@ async fn bootstrap_operator(services: &Services, by: By) -> Result<OwnerId, Fail
         token_management: false,
         allowed_scopes: None,
     };
-    Ok(services.store.create_owner(new, by).await.map_err(setup("store"))?.id)
+    let created = services.store.create_owner(new, by).await;
+    Ok(created.map_err(|error| not_stored(&error))?.id)
 }
 
 fn key_ring(config: &Config, credentials: Option<&Path>) -> Result<KeyRing, Failure> {
@@ -288,6 +309,12 @@ fn passwords(login: &config::Login) -> Result<Passwords, Failure> {
 fn login_limits(login: &config::Login) -> LoginLimits {
     let rate = |per_minute| NonZeroU32::new(per_minute).unwrap_or(NonZeroU32::MIN);
     LoginLimits::per_minute(rate(login.per_address_per_minute), rate(login.per_email_per_minute))
+}
+
+/// The store opened, and then could not do what a start needs.
+pub(crate) fn not_stored(error: &dyn std::error::Error) -> Failure {
+    Failure::unreachable(chain(error))
+        .next("free some space if the disk is full, or see that it is well; then start again")
 }
 
 /// An error of starting up, with the key of the configuration that it belongs to.

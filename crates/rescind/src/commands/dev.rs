@@ -5,13 +5,13 @@ use crate::context::Context;
 use crate::dev::{self, AUDIENCE, DataDir, ISSUER, Issuer, upstream};
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::server::{self, Running, chain};
+use crate::server::{self, Running, chain, not_stored};
 use crate::{logging, shutdown::Signals};
 use rescind_core::{Actor, TokenPrefix};
 use rescind_guard::Clock;
 use rescind_guard::clock::SystemClock;
 use rescind_server::config::{self, Config, LogFormat, LogLevel, Route, SecretPath};
-use rescind_server::service::{CreateOwner, CreateUserError, Services};
+use rescind_server::service::{CreateOwner, Services};
 use rescind_store::OwnerError;
 use serde_json::json;
 use std::net::SocketAddr;
@@ -69,17 +69,15 @@ fn refuse_to_leave_this_machine(args: &DevArgs) -> Result<(), Failure> {
 impl Demo {
     async fn start(args: &DevArgs) -> Result<Self, Failure> {
         let data = DataDir::prepare(dev::data_directory(args.data.as_deref())?, args.fresh)?;
-        let issuer = Issuer::load_or_create(data.path()).map_err(|error| fault(&error))?;
+        let issuer = Issuer::load_or_create(data.path())?;
         let upstream = upstream::start().await.map_err(|error| fault(&error))?;
         let (config, admin_token) = config(args, &data, &issuer, upstream)?;
         logging::start(&config.log);
-        let running = server::start(&config, None).await?;
-        let password = data.demo_password()?;
-        create_demo_user(&running.services, &password).await?;
+        let started = server::start(&config, None).await;
+        let running = started.map_err(|failure| failure.or_next(dev::BEGIN_ANEW))?;
+        let password = demo_user(&running.services, &data).await?;
         create_demo_partner(&running.services).await?;
-        let identity_token = issuer
-            .sign(SUBJECT, IdentityKind::Valid, SystemClock.now())
-            .map_err(|error| fault(&error))?;
+        let identity_token = issuer.sign(SUBJECT, IdentityKind::Valid, SystemClock.now())?;
         Ok(Self { running, data, upstream, admin_token, password, identity_token })
     }
 
@@ -174,20 +172,23 @@ fn secret_path(path: &Path) -> SecretPath {
     SecretPath::new(path.to_string_lossy())
 }
 
-async fn create_demo_user(services: &Services, password: &str) -> Result<(), Failure> {
-    if services.store.user_by_email(EMAIL).await.map_err(|error| fault(&error))?.is_some() {
-        return Ok(());
+/// Makes the user on the first run; the password of the user that there is.
+async fn demo_user(services: &Services, data: &DataDir) -> Result<String, Failure> {
+    let known = services.store.user_by_email(EMAIL).await.map_err(|error| not_stored(&error))?;
+    let password = data.demo_password(known.is_some())?;
+    if known.is_some() {
+        return Ok(password);
     }
     let user = CreateOwner {
         email: EMAIL.into(),
-        password: password.into(),
+        password: password.clone(),
         first_name: "Demo".into(),
         last_name: "User".into(),
         tenant: None,
     };
     match services.create_user(user, Actor::system("dev")).await {
-        Ok(_) | Err(CreateUserError::Owner(OwnerError::Exists)) => Ok(()),
-        Err(error) => Err(fault(&error)),
+        Ok(_) => Ok(password),
+        Err(error) => Err(not_stored(&error)),
     }
 }
 
@@ -197,7 +198,7 @@ async fn create_demo_partner(services: &Services) -> Result<(), Failure> {
     let account = Some(ACCOUNT.to_owned());
     match services.create_partner(ISSUER, SUBJECT, account, true, scopes, actor).await {
         Ok(_) | Err(OwnerError::Exists) => Ok(()),
-        Err(error) => Err(fault(&error)),
+        Err(error) => Err(not_stored(&error)),
     }
 }
 

@@ -30,6 +30,9 @@ const OURS: [&str; 8] = [
     JWKS,
 ];
 
+/// What helps where the directory holds something that cannot be mended.
+pub(crate) const BEGIN_ANEW: &str = "`rescind dev --fresh` begins anew, without what was there";
+
 #[derive(Debug)]
 pub(crate) struct DataDir(PathBuf);
 
@@ -59,7 +62,11 @@ impl DataDir {
         Ok((self.0.join(ADMIN_TOKEN), text))
     }
 
-    pub(crate) fn demo_password(&self) -> Result<String, Failure> {
+    /// The demo user's password. For one who is there already a new one would be wrong.
+    pub(crate) fn demo_password(&self, user_exists: bool) -> Result<String, Failure> {
+        if user_exists {
+            return self.kept(PASSWORD).map_err(|error| fault(&self.0.join(PASSWORD), &error));
+        }
         self.secret(PASSWORD, || {
             rand::rng().sample_iter(Alphanumeric).take(PASSWORD_CHARS).map(char::from).collect()
         })
@@ -74,15 +81,21 @@ impl DataDir {
 
     /// The secret that the file holds, made on the first run.
     fn secret(&self, name: &str, make: impl FnOnce() -> String) -> Result<String, Failure> {
-        let path = self.0.join(name);
-        match private_file::read(&path) {
-            Ok(text) => Ok(text.trim().to_owned()),
+        match self.kept(name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let text = make();
+                let (path, text) = (self.0.join(name), make());
                 let written = private_file::create(&path, text.as_bytes());
                 written.map(|()| text).map_err(|error| fault(&path, &error))
             }
-            Err(error) => Err(fault(&path, &error)),
+            kept => kept.map_err(|error| fault(&self.0.join(name), &error)),
+        }
+    }
+
+    fn kept(&self, name: &str) -> io::Result<String> {
+        let text = private_file::read(&self.0.join(name))?;
+        match text.trim() {
+            "" => Err(io::Error::new(io::ErrorKind::InvalidData, "it is empty")),
+            text => Ok(text.to_owned()),
         }
     }
 
@@ -112,10 +125,12 @@ impl DataDir {
     }
 }
 
-fn fault(path: &Path, error: &io::Error) -> Failure {
+/// What is wrong with a file of the directory, and what to do.
+pub(crate) fn fault(path: &Path, error: &io::Error) -> Failure {
     let failure = Failure::unreachable(format!("cannot use {}: {error}", path.display()));
     match error.kind() {
         io::ErrorKind::StorageFull => failure.next("free some space, then start again"),
+        io::ErrorKind::NotFound | io::ErrorKind::InvalidData => failure.next(BEGIN_ANEW),
         _ => failure.next("give a directory that is yours with --data DIR"),
     }
 }

@@ -5,10 +5,11 @@ mod data;
 mod issuer;
 pub(crate) mod upstream;
 
-pub(crate) use data::DataDir;
-pub(crate) use issuer::{AUDIENCE, ISSUER, Issuer};
+pub(crate) use data::{BEGIN_ANEW, DataDir};
+pub(crate) use issuer::{AUDIENCE, ISSUER, Issuer, IssuerError};
 
 use crate::failure::Failure;
+use crate::server::chain;
 use etcetera::BaseStrategy as _;
 use std::path::{Path, PathBuf};
 
@@ -20,4 +21,13 @@ pub(crate) fn data_directory(told: Option<&Path>) -> Result<PathBuf, Failure> {
     let base = etcetera::choose_base_strategy()
         .map_err(|_| Failure::usage("there is no home directory").next("give --data DIR"))?;
     Ok(base.data_dir().join("rescind").join("dev"))
+}
+
+impl From<IssuerError> for Failure {
+    fn from(error: IssuerError) -> Self {
+        match &error {
+            IssuerError::File { path, source } => data::fault(path, source),
+            _ => Self::unreachable(chain(&error)),
+        }
+    }
 }

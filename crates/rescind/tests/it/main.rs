@@ -5,6 +5,8 @@
 mod caller;
 mod cli;
 mod dev;
+mod failures;
+mod full_disk;
 mod operator;
 mod process;
 mod secrecy;
