@@ -35,13 +35,16 @@ fn no_reader_accepts_a_token_after_its_revocation_has_returned() {
                 }
             });
         }
+        // Or the revoker could be through before a reader begins.
+        while accepted.load(Ordering::SeqCst) < READERS {
+            std::thread::yield_now();
+        }
         for (at, (id, plain)) in tokens.iter().enumerate() {
             house.revoke(id, Some(plain));
             gone[at].store(true, Ordering::SeqCst);
         }
         done.store(true, Ordering::SeqCst);
     });
-    assert!(accepted.load(Ordering::SeqCst) > 0, "the readers never overlapped the revoker");
     assert_eq!(late.load(Ordering::SeqCst), 0);
     assert_eq!(house.guard.index().tokens(), 0);
 }

@@ -3,6 +3,7 @@
 use crate::http::{Problem, no_store};
 use axum::Json;
 use axum::response::{IntoResponse, Response};
+use rescind_core::IdError;
 use serde::Serialize;
 
 /// Items in a page if none is asked for, and at most.
@@ -21,6 +22,15 @@ pub(super) fn limit(asked: Option<u32>) -> Result<u32, Problem> {
         limit @ 1..=LIMIT_MAX => Ok(limit),
         _ => Err(Problem::bad_request(format!("limit must be from 1 to {LIMIT_MAX}."))),
     }
+}
+
+/// Where to go on: the id that the page before ended with.
+pub(super) fn after<T>(
+    asked: Option<&str>,
+    parse: fn(&str) -> Result<T, IdError>,
+) -> Result<Option<T>, Problem> {
+    let after = asked.map(parse).transpose();
+    after.map_err(|fault| Problem::bad_request(format!("after: {fault}.")))
 }
 
 /// Answers a page that was read with one item more than `limit`, so as to know whether there is another.

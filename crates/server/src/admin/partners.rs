@@ -87,8 +87,7 @@ pub(super) async fn list(
             return Err(Problem::bad_request("issuer goes with subject."));
         }
         None => {
-            let after = query.after.as_deref().map(OwnerId::parse).transpose();
-            let after = after.map_err(|fault| Problem::bad_request(format!("after: {fault}.")))?;
+            let after = page::after(query.after.as_deref(), OwnerId::parse)?;
             store.owners(OwnerClass::Partner, after.as_ref(), limit + 1).await?
         }
     };

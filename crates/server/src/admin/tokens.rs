@@ -188,7 +188,6 @@ impl NewToken {
 
 impl ListQuery {
     fn filter(self) -> Result<TokenFilter, Problem> {
-        let after = self.after.as_deref().map(TokenId::parse).transpose();
         let active_only = match self.state.as_deref() {
             None | Some("active") => true,
             Some("all") => false,
@@ -198,7 +197,7 @@ impl ListQuery {
             owner: self.owner_id.as_deref().map(owner_id).transpose()?,
             kind: self.kind.as_deref().map(kind).transpose()?,
             active_only,
-            after: after.map_err(|fault| Problem::bad_request(format!("after: {fault}.")))?,
+            after: page::after(self.after.as_deref(), TokenId::parse)?,
             limit: 0,
         })
     }

@@ -72,8 +72,7 @@ pub(super) async fn list(
     Params(query): Params<ListQuery>,
 ) -> Result<Response, Problem> {
     let limit = page::limit(query.limit)?;
-    let after = query.after.as_deref().map(OwnerId::parse).transpose();
-    let after = after.map_err(|fault| Problem::bad_request(format!("after: {fault}.")))?;
+    let after = page::after(query.after.as_deref(), OwnerId::parse)?;
     let store = &admin.services.store;
     let rows = store.owners(OwnerClass::User, after.as_ref(), limit + 1).await?;
     Ok(page::answer(rows, limit, |owner| owner.id.to_string(), OwnerView::from))

@@ -80,7 +80,7 @@ impl SecretPath {
     pub fn read(&self, credentials: Option<&Path>) -> Result<Zeroizing<String>, SecretError> {
         let path = self.resolve(credentials)?;
         let file = File::open(&path);
-        let bytes = file.and_then(|file| read_bounded(&file));
+        let bytes = file.and_then(|file| read_bounded(&file, &path));
         let text = match bytes {
             Err(source) => return Err(SecretError::Unreadable { path, source }),
             Ok(found) => found.and_then(|bytes| as_text(&bytes)),
@@ -108,12 +108,12 @@ impl SecretPath {
 }
 
 /// The permissions are those of the open file, so it cannot be exchanged in between.
-fn read_bounded(file: &File) -> io::Result<Result<Zeroizing<Vec<u8>>, SecretFault>> {
+fn read_bounded(file: &File, path: &Path) -> io::Result<Result<Zeroizing<Vec<u8>>, SecretFault>> {
     let about = file.metadata()?;
     if !about.is_file() {
         return Ok(Err(SecretFault::NotAFile));
     }
-    if let Err(fault) = check_mode(&about) {
+    if let Err(fault) = check_mode(&about, path) {
         return Ok(Err(fault));
     }
     // One past the limit, to see that there is more; reserved at once, so that no copy is left
@@ -132,19 +132,20 @@ fn as_text(bytes: &[u8]) -> Result<Zeroizing<String>, SecretFault> {
 }
 
 #[cfg(unix)]
-fn check_mode(about: &std::fs::Metadata) -> Result<(), SecretFault> {
+fn check_mode(about: &std::fs::Metadata, path: &Path) -> Result<(), SecretFault> {
     use std::os::unix::fs::MetadataExt;
     let mode = about.mode();
     if mode & 0o022 != 0 {
         return Err(SecretFault::WritableByOthers);
     }
     if mode & 0o044 != 0 {
-        tracing::warn!(mode = format!("{:o}", mode & 0o777), "a secret file is readable by others");
+        let (path, mode) = (path.display(), format!("{:o}", mode & 0o777));
+        tracing::warn!(%path, mode, "a secret file is readable by others");
     }
     Ok(())
 }
 
 #[cfg(not(unix))]
-fn check_mode(_: &std::fs::Metadata) -> Result<(), SecretFault> {
+fn check_mode(_: &std::fs::Metadata, _: &Path) -> Result<(), SecretFault> {
     Ok(())
 }

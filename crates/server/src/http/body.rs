@@ -90,10 +90,48 @@ fn shape_of(message: &str) -> String {
             return message.split(" at line").next().unwrap_or(known).replace('`', "\"");
         }
     }
-    match message.split_once("expected ") {
-        Some((_, expected)) => {
-            format!("expected {}", expected.split(" at line").next().unwrap_or(""))
-        }
+    // The last one is serde's: a value before it may say "expected" too.
+    match message.rsplit_once(", expected ") {
+        Some((_, expected)) => match expected.split(" at line").next().unwrap_or_default() {
+            // Our own names for things are nobody's business.
+            ours if ours.starts_with("struct ") => "expected an object".into(),
+            expected => format!("expected {expected}"),
+        },
         None => "a field has the wrong type".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only whether it can be read counts")]
+    struct Login {
+        email: String,
+        password: Option<u64>,
+    }
+
+    fn said(body: &str) -> String {
+        parse_json::<Login>(body.as_bytes()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_without_repeating_what_was_sent() {
+        for (body, what) in [
+            (r#"{"email":"a","password":"hunter2"}"#, "expected u64 (line 1, column 33)"),
+            (r#"{"email":"a","password":"x, expected hunter2"}"#, "expected u64 (line 1, "),
+            (r#"{"email":["expected hunter2"]}"#, "expected a string"),
+            (r#"{"hunter2, expected hunter2":1}"#, "expected `email` or `password`"),
+            (r#""expected hunter2""#, "expected an object"),
+            (r#"{"password":1}"#, "missing field \"email\""),
+            (r#"{"email":"a","email":"hunter2"}"#, "duplicate field \"email\""),
+            (r#"{"email":"hunter2"#, "it ends too early"),
+            (r#"{"email":"hunter2"x}"#, "it is not well-formed JSON"),
+        ] {
+            let said = said(body);
+            assert!(said.contains(what) && !said.contains("hunter2"), "{body}: {said}");
+        }
     }
 }

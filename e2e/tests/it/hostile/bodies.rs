@@ -197,7 +197,6 @@ fn wrong_admin_requests(world: &World) -> Vec<Case> {
         ("/v1/tokens/no-such-token/revoke", json!({})),
         ("/v1/tokens/%2e%2e/revoke", json!({})),
         ("/v1/tokens", json!({"owner_id": "nobody", "kind": "bearer"})),
-        ("/v1/tokens", json!({"owner_id": "nobody", "kind": "admin"})),
         ("/v1/tokens", json!({"kind": "bearer"})),
         ("/v1/tokens", json!({"owner_id": "", "kind": ""})),
         ("/v1/tokens", json!({"owner_id": "nobody", "kind": "bearer", "expires_in_seconds": -1})),
@@ -221,6 +220,11 @@ fn wrong_admin_requests(world: &World) -> Vec<Case> {
             case.on(Listener::Admin).is(&[400, 404, 409, 422])
         })
         .collect();
+    // Whoever may issue must not be able to give itself every other power.
+    let body = json!({"owner_id": "nobody", "kind": "admin"});
+    let request = world.as_admin(Request::post("/v1/tokens")).json(&body);
+    let case = Case::public("an operator's token", Shape::Problem, request.bytes());
+    cases.push(case.on(Listener::Admin).is(&[403]));
     for query in
         ["limit=-1", "limit=x", "limit=18446744073709551616", "after=%00", "state=odd", "a=%ff"]
     {
