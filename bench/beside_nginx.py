@@ -21,12 +21,14 @@ def main():
         if not shutil.which(program):
             sys.exit(f"{program} is not installed")
     with tempfile.TemporaryDirectory() as scratch:
-        nginx, ports = start_nginx(scratch)
+        ports = dict(zip(("static", "upstream", "proxy"), free_ports(3)))
+        # The upstream is a process of its own for both: a proxy that is its own upstream saves the switches.
+        upstream, nginx = start_nginx(scratch, ports, "upstream"), start_nginx(scratch, ports, "nginx")
         rescind, info = start_rescind(scratch, f"http://127.0.0.1:{ports['upstream']}")
         try:
-            measure(args, nginx, rescind, info, ports, scratch)
+            measure(args, nginx, upstream, rescind, info, ports, scratch)
         finally:
-            for process in (rescind, nginx):
+            for process in (rescind, nginx, upstream):
                 process.send_signal(signal.SIGTERM)
                 process.wait(10)
 
@@ -38,7 +40,7 @@ def arguments():
     return parser.parse_args()
 
 
-def measure(args, nginx, rescind, info, ports, scratch):
+def measure(args, nginx, upstream, rescind, info, ports, scratch):
     token = issue(info)
     verify = script(scratch, "verify.lua", "POST", {"Content-Type": "application/json"}, json.dumps({"token": token}))
     bearer = script(scratch, "bearer.lua", "GET", {"X-API-Key": token}, "")
@@ -48,8 +50,8 @@ def measure(args, nginx, rescind, info, ports, scratch):
     cases = {
         "nginx, return 204": (nginx_204, plain, [nginx]),
         "rescind, POST /v1/verify": (info["verify_url"] + "/v1/verify", verify, [rescind]),
-        "nginx, plain proxy": (nginx_proxy, bearer, [nginx]),
-        "rescind, gateway (bearer)": (info["base_url"] + "/v1/orders", bearer, [rescind, nginx]),
+        "nginx, plain proxy": (nginx_proxy, bearer, [nginx, upstream]),
+        "rescind, gateway (bearer)": (info["base_url"] + "/v1/orders", bearer, [rescind, upstream]),
     }
     results = {name: [] for name in cases}
     for _ in range(args.rounds):
@@ -98,27 +100,29 @@ def children(pid):
         return [int(child) for child in listing.read().split()]
 
 
-def start_nginx(scratch):
-    ports = dict(zip(("static", "upstream", "proxy"), free_ports(3)))
+def start_nginx(scratch, ports, role):
+    own = os.path.join(scratch, role)
+    os.mkdir(own)
+    servers = f"server {{ listen 127.0.0.1:{ports['upstream']}; return 204; }}" if role == "upstream" else f"""
+  upstream api {{ server 127.0.0.1:{ports['upstream']}; keepalive 128; keepalive_requests 100000000; }}
+  server {{ listen 127.0.0.1:{ports['static']}; return 204; }}
+  server {{ listen 127.0.0.1:{ports['proxy']};
+    location / {{ proxy_http_version 1.1; proxy_set_header Connection ""; proxy_pass http://api; }} }}"""
     config = f"""
-daemon off; worker_processes 1; pid {scratch}/nginx.pid; error_log {scratch}/error.log;
+daemon off; worker_processes 1; pid {own}/pid; error_log {own}/error.log;
 events {{ worker_connections 1024; }}
 http {{
   access_log off; keepalive_requests 100000000;
-  client_body_temp_path {scratch}/a; proxy_temp_path {scratch}/b; fastcgi_temp_path {scratch}/c;
-  uwsgi_temp_path {scratch}/d; scgi_temp_path {scratch}/e;
-  upstream api {{ server 127.0.0.1:{ports['upstream']}; keepalive 128; keepalive_requests 100000000; }}
-  server {{ listen 127.0.0.1:{ports['static']}; return 204; }}
-  server {{ listen 127.0.0.1:{ports['upstream']}; return 204; }}
-  server {{ listen 127.0.0.1:{ports['proxy']};
-    location / {{ proxy_http_version 1.1; proxy_set_header Connection ""; proxy_pass http://api; }} }}
+  client_body_temp_path {own}/a; proxy_temp_path {own}/b; fastcgi_temp_path {own}/c;
+  uwsgi_temp_path {own}/d; scgi_temp_path {own}/e;
+  {servers}
 }}"""
-    path = os.path.join(scratch, "nginx.conf")
+    path = os.path.join(own, "nginx.conf")
     with open(path, "w") as file:
         file.write(config)
-    process = subprocess.Popen(["taskset", "-c", "0", "nginx", "-c", path, "-p", scratch])
-    wait_for(f"http://127.0.0.1:{ports['static']}/")
-    return process, ports
+    process = subprocess.Popen(["taskset", "-c", "0", "nginx", "-c", path, "-p", own])
+    wait_for(f"http://127.0.0.1:{ports['upstream' if role == 'upstream' else 'static']}/")
+    return process
 
 
 def start_rescind(scratch, upstream):
