@@ -38,17 +38,20 @@ pub(crate) struct Running {
     _background: JoinSet<()>,
 }
 
-struct Listeners {
+/// Addresses that are ours. Taken first of all, so that a port in use is said before anything is touched.
+pub(crate) struct Listeners {
     public: Listener,
     verify: Listener,
     admin: Listener,
 }
 
-/// Binds, opens, loads, and serves. `credentials` is where systemd puts secrets.
-pub(crate) async fn start(config: &Config, credentials: Option<&Path>) -> Result<Running, Failure> {
+/// Opens, loads, and serves. `credentials` is where systemd puts secrets.
+pub(crate) async fn start(
+    listeners: Listeners,
+    config: &Config,
+    credentials: Option<&Path>,
+) -> Result<Running, Failure> {
     allow_many_connections();
-    // First of all, so that a port in use is said before anything is touched.
-    let listeners = Listeners::bind(config).await?;
     let settings = settings(config)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let prefixes = vec![
@@ -101,7 +104,7 @@ impl Running {
 }
 
 impl Listeners {
-    async fn bind(config: &Config) -> Result<Self, Failure> {
+    pub(crate) async fn bind(config: &Config) -> Result<Self, Failure> {
         Ok(Self {
             public: bind(&config.public, "public.listen").await?,
             verify: bind(&config.verify, "verify.listen").await?,

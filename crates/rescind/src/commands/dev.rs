@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::dev::{self, AUDIENCE, DataDir, ISSUER, Issuer, upstream};
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::server::{self, Running, chain, not_stored};
+use crate::server::{self, Listeners, Running, chain, not_stored};
 use crate::{logging, shutdown::Signals};
 use rescind_core::{Actor, TokenPrefix};
 use rescind_guard::Clock;
@@ -68,12 +68,14 @@ fn refuse_to_leave_this_machine(args: &DevArgs) -> Result<(), Failure> {
 
 impl Demo {
     async fn start(args: &DevArgs) -> Result<Self, Failure> {
+        let mut config = listening(args);
+        let listeners = Listeners::bind(&config).await?;
         let data = DataDir::prepare(dev::data_directory(args.data.as_deref())?, args.fresh)?;
         let issuer = Issuer::load_or_create(data.path())?;
         let upstream = upstream::start().await.map_err(|error| fault(&error))?;
-        let (config, admin_token) = config(args, &data, &issuer, upstream)?;
+        let admin_token = complete(&mut config, &data, &issuer, upstream)?;
         logging::start(&config.log);
-        let started = server::start(&config, None).await;
+        let started = server::start(listeners, &config, None).await;
         let running = started.map_err(|failure| failure.or_next(dev::BEGIN_ANEW))?;
         let password = demo_user(&running.services, &data).await?;
         create_demo_partner(&running.services).await?;
@@ -124,9 +126,9 @@ The promise in a minute. In another terminal: make a token, use it, revoke it, u
   URL=http://{public}
   TOKEN=$(curl -s $URL/auth/token -H 'Content-Type: application/json' \
     -d '{{"email":"{EMAIL}","password":"{password}"}}' | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
-  curl -i $URL/v1/orders -H "X-API-Key: $TOKEN"              # 200, from the demo API
-  curl -i -X DELETE $URL/auth/token -H "X-API-Key: $TOKEN"   # 200, revoked: on disk, and everywhere
-  curl -i $URL/v1/orders -H "X-API-Key: $TOKEN"              # 401, for good
+  curl -iw '\n' $URL/v1/orders -H "X-API-Key: $TOKEN"             # 200, from the demo API
+  curl -iw '\n' -X DELETE $URL/auth/token -H "X-API-Key: $TOKEN"  # 200, revoked: on disk, everywhere
+  curl -iw '\n' $URL/v1/orders -H "X-API-Key: $TOKEN"             # 401, for good
 
 Partners sign their requests instead: `rescind dev identity --subject {SUBJECT}` prints what the
 demo partner's login would give. Ctrl-C stops."#
@@ -134,16 +136,22 @@ demo partner's login would give. Ctrl-C stops."#
     }
 }
 
-fn config(
-    args: &DevArgs,
-    data: &DataDir,
-    issuer: &Issuer,
-    upstream: SocketAddr,
-) -> Result<(Config, String), Failure> {
+/// The configuration as far as the arguments say it.
+fn listening(args: &DevArgs) -> Config {
     let mut config = Config::default();
     config.public.listen = args.listen;
     config.verify.listen = args.verify_listen;
     config.admin.listen = args.admin_listen;
+    config
+}
+
+/// The rest of it, made of what lies in the directory. The operator's token besides.
+fn complete(
+    config: &mut Config,
+    data: &DataDir,
+    issuer: &Issuer,
+    upstream: SocketAddr,
+) -> Result<String, Failure> {
     config.store.path = data.path().to_path_buf();
     config.log = config::Log { level: LogLevel::Warn, format: LogFormat::Text };
     config.login.per_address_per_minute = LOGINS_PER_MINUTE;
@@ -165,7 +173,7 @@ fn config(
         Route { path: "/public".into(), public: true, ..Route::default() },
         Route { path: "/trading".into(), scopes: vec!["trading".into()], ..Route::default() },
     ];
-    Ok((config, admin_token))
+    Ok(admin_token)
 }
 
 fn secret_path(path: &Path) -> SecretPath {

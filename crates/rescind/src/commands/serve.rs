@@ -4,7 +4,7 @@ use crate::cli::ServeArgs;
 use crate::failure::Failure;
 use crate::logging;
 use crate::output::Output;
-use crate::server::{self, Running, chain};
+use crate::server::{self, Listeners, Running, chain};
 use crate::shutdown::{Event, Signals};
 use rescind_server::config::{self, Config, Sources};
 use sd_notify::NotifyState;
@@ -14,7 +14,8 @@ pub(crate) async fn run(args: ServeArgs, _: Output) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
     let config = load(&args)?;
     logging::start(&config.log);
-    let running = server::start(&config, credentials().as_deref()).await?;
+    let listeners = Listeners::bind(&config).await?;
+    let running = server::start(listeners, &config, credentials().as_deref()).await?;
     let Running { public, verify, admin, .. } = &running;
     tracing::info!(%public, %verify, %admin, version = env!("CARGO_PKG_VERSION"), "ready");
     notify(NotifyState::Ready);

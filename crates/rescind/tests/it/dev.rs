@@ -151,6 +151,21 @@ async fn fresh_beside_a_running_server_is_refused() {
 }
 
 #[tokio::test]
+async fn fresh_takes_nothing_away_if_it_cannot_start() {
+    let home = Home::new();
+    let first = Dev::start(&home).await;
+    let token = first.token().await;
+    first.process.stop().await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let ran = home.run(&format!("dev --fresh --listen {address}"), "").await;
+    assert_eq!(ran.exit, 3, "{ran:?}");
+    let again = Dev::start(&home).await;
+    assert_eq!(shown(&again.at("/v1/orders"), &token).await, 200);
+    again.process.stop().await;
+}
+
+#[tokio::test]
 async fn a_demo_never_leaves_this_machine() {
     let home = Home::new();
     for option in ["--listen", "--verify-listen", "--admin-listen"] {
