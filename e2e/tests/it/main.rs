@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "what a test says is shown when it fails")]
 
 mod hostile;
+mod house;
 mod immediate;
 mod kill;
 mod login;
