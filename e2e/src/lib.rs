@@ -18,4 +18,5 @@ pub mod credential;
 pub mod judge;
 pub mod recorder;
 pub mod server;
+pub mod strace;
 pub mod wire;

@@ -168,8 +168,7 @@ impl Server {
 
     /// SIGTERM, and the status that it ended with.
     pub async fn terminate(self) -> anyhow::Result<ExitStatus> {
-        let id = self.child.id().context("it has ended before")?;
-        let pid = Pid::from_raw(i32::try_from(id)?).context("no process id")?;
+        let pid = Pid::from_raw(i32::try_from(self.id()?)?).context("no process id")?;
         kill_process(pid, Signal::TERM)?;
         self.ended(STOP_WITHIN).await
     }
@@ -177,6 +176,11 @@ impl Server {
     /// Waits for it to end by itself.
     pub async fn ended(mut self, within: Duration) -> anyhow::Result<ExitStatus> {
         Ok(timeout(within, self.child.wait()).await.context("the process goes on")??)
+    }
+
+    /// The process's number.
+    pub fn id(&self) -> anyhow::Result<u32> {
+        self.child.id().context("it has ended before")
     }
 
     /// Whether it is still there; a server must survive whatever it is sent.

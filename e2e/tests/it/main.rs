@@ -10,3 +10,4 @@ mod kill;
 mod login;
 mod sdk;
 mod secrecy;
+mod syscalls;

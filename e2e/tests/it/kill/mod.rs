@@ -143,7 +143,7 @@ impl Campaign {
 
 /// Holds the audit log against what clients know: one entry for each answered change, none for what
 /// nobody asked for.
-fn compare(chain: &Chain, history: &[Operation]) {
+pub(super) fn compare(chain: &Chain, history: &[Operation]) {
     let issued = chain.counts("token.issued");
     let revoked = chain.counts("token.revoked");
     let mut asked = BTreeSet::new();
