@@ -150,6 +150,11 @@ impl Actor {
         Self(text.into())
     }
 
+    /// The token that acts, if it is one.
+    pub fn token_id(&self) -> Option<TokenId> {
+        TokenId::parse(self.0.strip_prefix("token:")?).ok()
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -74,6 +74,14 @@ pub struct Revocation {
     pub reason: RevocationReason,
 }
 
+/// Every active token of one kind that an owner has: one write, whatever their number.
+#[derive(Clone, Debug)]
+pub struct RevocationOfAll {
+    pub owner: OwnerId,
+    pub kind: TokenKind,
+    pub reason: RevocationReason,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Revoked {
     /// This call revoked it, at this epoch.
@@ -141,6 +149,9 @@ pub enum StoreError {
     Failed(#[source] Option<Box<dyn std::error::Error + Send + Sync>>),
     #[error("a stored value cannot be read: {0}")]
     Corrupt(String),
+    /// The token that asked was revoked, or its owner suspended, before this could be done. Nothing was changed.
+    #[error("whoever asked for this may no longer ask")]
+    ActorRefused,
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -7,7 +7,9 @@ use super::{
         token_id, user,
     },
 };
-use crate::{By, OwnerUpdate, Revocation, Revoked};
+use crate::{
+    By, IssueError, OwnerError, OwnerUpdate, Revocation, RevocationOfAll, Revoked, StoreError,
+};
 use rescind_core::{Actor, RevocationReason, TokenKind, TokenState};
 use std::sync::Arc;
 
@@ -128,4 +130,60 @@ pub async fn epoch_counts_what_takes_power_away_and_nothing_else(backend: &dyn B
     let bound = OwnerUpdate { allowed_scopes: Some(scopes(&["any"])), ..none };
     scene.store.update_owner(unbounded, bound, by(6)).await.unwrap();
     assert_eq!(scene.store.epoch().await.unwrap(), 9, "a first bound takes away all others");
+}
+
+pub async fn all_of_one_kind_are_revoked_in_one_write(backend: &dyn Backend) {
+    let scene = Scene::of(backend).await;
+    scene.create(user("u")).await;
+    scene.create(user("v")).await;
+    for name in ["a", "b", "c"] {
+        scene.issue(bearer(name, "u")).await;
+    }
+    let other = scene.issue(bearer("d", "v")).await;
+    let what = |owner: &str| RevocationOfAll {
+        owner: owner_id(owner),
+        kind: TokenKind::Bearer,
+        reason: RevocationReason::KeyCompromise,
+    };
+    let before = scene.audit().await.len();
+    assert_eq!(scene.store.revoke_all(what("u"), by(5)).await.unwrap(), 3);
+    assert_eq!((scene.audit().await.len(), scene.store.epoch().await.unwrap()), (before + 1, 1));
+    for name in ["a", "b", "c"] {
+        assert!(scene.heard(&Event::Revoked(token_id(name), Some(digest(name)))), "{name}");
+    }
+    let spared = scene.store.token(&other.id).await.unwrap().unwrap().record;
+    assert_eq!(spared.state, TokenState::Active);
+    let before = scene.trace().await;
+    assert_eq!(scene.store.revoke_all(what("u"), by(6)).await.unwrap(), 0);
+    assert_eq!(scene.trace().await, before);
+}
+
+/// A request that was let in and then waited acts with nothing that has been taken back since.
+pub async fn revoked_or_suspended_actor_changes_nothing(backend: &dyn Backend) {
+    let scene = Scene::of(backend).await;
+    scene.create(user("u")).await;
+    scene.create(user("v")).await;
+    let revoked = scene.issue(bearer("a", "u")).await.id;
+    scene.revoke(&revoked).await;
+    let suspended = scene.issue(bearer("b", "v")).await.id;
+    let off = OwnerUpdate { suspended: Some(true), ..OwnerUpdate::default() };
+    scene.store.update_owner(owner_id("v"), off.clone(), by(3)).await.unwrap();
+    let victim = scene.issue(bearer("c", "u")).await.id;
+    let before = scene.trace().await;
+    for actor in [&revoked, &suspended, &token_id("nobody")] {
+        let by = By { actor: Actor::token(actor), at: at(9) };
+        let store = &scene.store;
+        let issued = store.issue(bearer("d", "u"), by.clone()).await;
+        assert!(matches!(issued, Err(IssueError::Store(StoreError::ActorRefused))), "{issued:?}");
+        let created = store.create_owner(user("w"), by.clone()).await;
+        assert!(matches!(created, Err(OwnerError::Store(StoreError::ActorRefused))), "{created:?}");
+        let updated = store.update_owner(owner_id("u"), off.clone(), by.clone()).await;
+        assert!(matches!(updated, Err(OwnerError::Store(StoreError::ActorRefused))), "{updated:?}");
+        let ended = store.revoke(revocation(&victim), by.clone()).await;
+        assert!(matches!(ended, Err(StoreError::ActorRefused)), "{ended:?}");
+    }
+    assert_eq!(scene.trace().await, before);
+    let own = By { actor: Actor::token(&revoked), at: at(9) };
+    let again = scene.store.revoke(revocation(&revoked), own).await.unwrap();
+    assert!(matches!(again, Revoked::Before { .. }), "{again:?}");
 }

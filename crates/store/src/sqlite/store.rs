@@ -15,7 +15,8 @@ use super::{
 };
 use crate::{
     AuditRow, By, Epoch, IssueError, NewOwner, NewToken, OwnerClass, OwnerError, OwnerUpdate,
-    ReadStore, Revocation, Revoked, StoreError, StoredToken, StoredUser, TokenFilter, WriteStore,
+    ReadStore, Revocation, RevocationOfAll, Revoked, StoreError, StoredToken, StoredUser,
+    TokenFilter, WriteStore,
 };
 use async_trait::async_trait;
 use rescind_core::{Owner, OwnerId, Timestamp, TokenId, TokenRecord};
@@ -158,7 +159,11 @@ impl ReadStore for SqliteStore {
 #[async_trait]
 impl WriteStore for SqliteStore {
     async fn create_owner(&self, new: NewOwner, by: By) -> Result<Owner, OwnerError> {
-        self.tx("create_owner", move |tx| owners::create(tx, new, &by)).await
+        self.tx("create_owner", move |tx| {
+            tx.check_actor(&by)?;
+            owners::create(tx, new, &by)
+        })
+        .await
     }
 
     async fn update_owner(
@@ -167,15 +172,37 @@ impl WriteStore for SqliteStore {
         update: OwnerUpdate,
         by: By,
     ) -> Result<Owner, OwnerError> {
-        self.tx("update_owner", move |tx| owners::update(tx, &id, update, &by)).await
+        self.tx("update_owner", move |tx| {
+            tx.check_actor(&by)?;
+            owners::update(tx, &id, update, &by)
+        })
+        .await
     }
 
     async fn issue(&self, new: NewToken, by: By) -> Result<TokenRecord, IssueError> {
-        self.tx("issue", move |tx| tokens::issue(tx, new, &by)).await
+        self.tx("issue", move |tx| {
+            tx.check_actor(&by)?;
+            tokens::issue(tx, new, &by)
+        })
+        .await
     }
 
     async fn revoke(&self, what: Revocation, by: By) -> Result<Revoked, StoreError> {
-        self.tx("revoke", move |tx| tokens::revoke(tx, &what, &by)).await
+        self.tx("revoke", move |tx| {
+            if by.actor.token_id().as_ref() != Some(&what.id) {
+                tx.check_actor(&by)?;
+            }
+            tokens::revoke(tx, &what, &by)
+        })
+        .await
+    }
+
+    async fn revoke_all(&self, what: RevocationOfAll, by: By) -> Result<usize, StoreError> {
+        self.tx("revoke_all", move |tx| {
+            tx.check_actor(&by)?;
+            tokens::revoke_all(tx, &what, &by)
+        })
+        .await
     }
 
     async fn record_use(&self, uses: Vec<(TokenId, Timestamp)>) -> Result<(), StoreError> {

@@ -6,7 +6,8 @@ use super::{
     tx::Tx,
 };
 use crate::{
-    By, Change, IssueError, Material, NewToken, Revocation, Revoked, StoreError, seal::Place,
+    By, Change, IssueError, Material, NewToken, Revocation, RevocationOfAll, Revoked, StoreError,
+    seal::Place,
 };
 use rescind_core::{Digest, OwnerId, Timestamp, TokenId, TokenRecord, TokenState, may_issue};
 use rusqlite::{OptionalExtension, named_params, params};
@@ -96,6 +97,50 @@ pub(super) fn revoke(
     tx.audit(by, "token.revoked", what.id.as_str(), &json!({"reason": reason, "epoch": epoch}))?;
     tx.tell(Change::Revoked { id: what.id.clone(), digest });
     Ok(Revoked::Now { epoch })
+}
+
+/// One epoch and one audit entry, whatever the number.
+pub(super) fn revoke_all(
+    tx: &mut Tx<'_>,
+    what: &RevocationOfAll,
+    by: &By,
+) -> Result<usize, Stop<StoreError>> {
+    let ended = end_all(tx, what, by)?;
+    if ended.is_empty() {
+        return Ok(0);
+    }
+    let (count, reason, kind) = (ended.len(), what.reason.as_str(), what.kind.as_str());
+    let epoch = tx.raise_epoch("owner", what.owner.as_str(), reason, by.at)?;
+    let detail = json!({"reason": reason, "kind": kind, "count": count, "epoch": epoch});
+    tx.audit(by, "owner.tokens_revoked", what.owner.as_str(), &detail)?;
+    ended.into_iter().for_each(|(id, digest)| tx.tell(Change::Revoked { id, digest }));
+    Ok(count)
+}
+
+fn end_all(
+    tx: &Tx<'_>,
+    what: &RevocationOfAll,
+    by: &By,
+) -> Result<Vec<(TokenId, Option<Digest>)>, Fault> {
+    let mut statement = tx.sql.prepare_cached(
+        "UPDATE tokens SET revoked_at = :at, revoked_by = :by, revocation_reason = :reason,
+             sealed_secret = NULL
+         WHERE owner = :owner AND kind = :kind AND revoked_at IS NULL
+         RETURNING id, digest",
+    )?;
+    let mut found = statement.query(named_params! {
+        ":owner": what.owner.as_str(),
+        ":kind": what.kind.as_str(),
+        ":at": by.at.as_millis(),
+        ":by": by.actor.as_str(),
+        ":reason": what.reason.as_str(),
+    })?;
+    let mut ended = Vec::new();
+    while let Some(row) = found.next()? {
+        let digest = row.get::<_, Option<[u8; 32]>>(1)?.map(Digest::from_bytes);
+        ended.push((rows::token_id(row, 0)?, digest));
+    }
+    Ok(ended)
 }
 
 /// `None` if no active token of this id (and owner, if given) was there to end. The secret is not

@@ -1,8 +1,8 @@
 //! What the body of a named transaction works with: the connection, and the three traces that a
 //! change leaves: its audit entry, its place in the revocation log, and what the follower is told.
 
-use super::fault::Fault;
-use crate::{By, Change, Epoch, KeyRing};
+use super::fault::{Fault, Stop};
+use crate::{By, Change, Epoch, KeyRing, StoreError};
 use rescind_core::{Digest, Timestamp, audit};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -29,6 +29,25 @@ impl Told {
 impl<'a> Tx<'a> {
     pub(super) fn new(sql: &'a Connection, keys: &'a KeyRing, told: &'a mut Told) -> Self {
         Self { sql, keys, told }
+    }
+
+    /// Whether whoever asked may still ask. Its answer at the door may be as old as a slow body.
+    pub(super) fn check_actor<E: From<StoreError>>(&self, by: &By) -> Result<(), Stop<E>> {
+        let Some(id) = by.actor.token_id() else { return Ok(()) };
+        let stands = self
+            .sql
+            .prepare_cached(
+                "SELECT tokens.revoked_at IS NULL AND owners.suspended_at IS NULL
+                 FROM tokens JOIN owners ON owners.id = tokens.owner WHERE tokens.id = ?1",
+            )
+            .and_then(|mut statement| {
+                statement.query_row([id.as_str()], |row| row.get::<_, bool>(0)).optional()
+            })
+            .map_err(|error| Stop::Fault(error.into()))?;
+        match stands {
+            Some(true) => Ok(()),
+            _ => Err(Stop::Refused(StoreError::ActorRefused.into())),
+        }
     }
 
     pub(super) fn tell(&mut self, change: Change) {
