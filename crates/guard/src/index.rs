@@ -33,7 +33,7 @@ pub struct Entry {
     expires_at: Option<Timestamp>,
     /// Shared by all tokens of an owner: one write here reaches the whole set.
     owner: Arc<ArcSwap<Owner>>,
-    /// Set before the entry leaves the index, for look-ups that already hold it.
+    /// Set as the entry leaves the index, for look-ups that already hold it.
     revoked: AtomicBool,
     pub(crate) last_used: AtomicI64,
     pub(crate) use_is_queued: AtomicBool,
@@ -168,12 +168,19 @@ impl Index {
     }
 
     pub(crate) fn take_token(&self, id: &TokenId, digest: Option<&Digest>) {
+        // Marked while the lock is held: whoever looks it up later does not find it, whoever holds it sees the mark.
+        let mark = |entry: &Arc<Entry>| entry.revoked.store(true, Ordering::Release);
         let taken = match digest {
-            Some(digest) => self.shard(digest).write().remove(digest.as_bytes()),
-            None => self.signers.write().remove(id.as_str()).map(|signer| signer.entry),
+            Some(digest) => {
+                let mut shard = self.shard(digest).write();
+                shard.remove(digest.as_bytes()).inspect(mark).is_some()
+            }
+            None => {
+                let mut signers = self.signers.write();
+                signers.remove(id.as_str()).inspect(|signer| mark(&signer.entry)).is_some()
+            }
         };
-        if let Some(entry) = taken {
-            entry.revoked.store(true, Ordering::Release);
+        if taken {
             self.tokens.fetch_sub(1, Ordering::Relaxed);
         }
     }

@@ -60,7 +60,7 @@ impl<S: Needs> FromRequestParts<Arc<Admin>> for Caller<S> {
     }
 }
 
-fn unauthorized() -> Problem {
+pub(super) fn unauthorized() -> Problem {
     let detail = "Send an admin token as Authorization: Bearer.";
     Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "Unauthorized", detail).header(
         header::WWW_AUTHENTICATE,

@@ -1,5 +1,6 @@
 //! Bodies, queries and path segments of the admin API, with problems that name what is wrong.
 
+use super::caller::unauthorized;
 use crate::http::{BodyError, Problem, read_json};
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
@@ -97,6 +98,9 @@ impl From<BodyError> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
+        if matches!(error, StoreError::ActorRefused) {
+            return unauthorized();
+        }
         crate::service::log_store_error(&error);
         Self::unavailable()
     }

@@ -38,6 +38,13 @@ pub(super) async fn read_whole(
     }
 }
 
+/// What a body may come to take, in KiB: as announced, or else as much as it may have.
+pub(super) fn kib_at_most(body: &Body, bytes_max: usize) -> u32 {
+    let bytes_max = bytes_max.try_into().unwrap_or(u64::MAX);
+    let bytes = body.size_hint().upper().map_or(bytes_max, |announced| announced.min(bytes_max));
+    bytes.div_ceil(1_024).try_into().unwrap_or(u32::MAX)
+}
+
 /// For a whole body as for one pause in a streamed one; the listener sets it.
 fn timeout(parts: &Parts) -> Duration {
     parts.extensions.get().map_or(BODY_TIMEOUT, |on: &Connection| on.body_timeout)

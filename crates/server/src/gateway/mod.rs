@@ -44,6 +44,7 @@ use rescind_guard::{Guard, Verified};
 use routes::{Access, Routes};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 use upgrade::{Tunnels, Upgrade};
 
 /// See the module's head.
@@ -56,7 +57,13 @@ pub struct Gateway {
     client_headers: ClientHeaders,
     challenges: Challenges,
     tunnels: Tunnels,
+    /// KiB that signed bodies may still take together while they are read.
+    signed_bodies: Semaphore,
 }
+
+/// What all signed bodies may take together, in KiB, before their signatures are known: key ids are no secret, so
+/// whoever has one could make us hold a body for each connection.
+const SIGNED_BODIES_KIB_MAX: u32 = 128 * 1024;
 
 #[derive(Debug, thiserror::Error)]
 pub enum GatewayError {
@@ -90,6 +97,7 @@ impl Gateway {
             challenges: Challenges::new(&credentials),
             credentials,
             tunnels: Tunnels::default(),
+            signed_bodies: Semaphore::new(SIGNED_BODIES_KIB_MAX as usize),
         })
     }
 
@@ -205,6 +213,8 @@ impl Gateway {
         if parts.headers.contains_key(header::CONTENT_ENCODING) {
             return Err(Refusal::ContentCoding);
         }
+        let room = body::kib_at_most(&body, plan.signed_body_bytes_max).min(SIGNED_BODIES_KIB_MAX);
+        let _room = self.signed_bodies.try_acquire_many(room).map_err(|_| Refusal::NoRoom)?;
         let bytes = body::read_whole(parts, body, plan.signed_body_bytes_max).await?;
         let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
         let request = SignedRequest { method: parts.method.as_str(), target, body: &bytes };

@@ -42,6 +42,8 @@ pub(super) enum Refusal {
     BodyTooLarge { bytes_max: usize },
     #[error(transparent)]
     Body(BodyFault),
+    #[error("too many signed bodies are being read")]
+    NoRoom,
     #[error("too many upgraded connections")]
     Tunnels,
     #[error("the upstream cannot be reached")]
@@ -120,7 +122,7 @@ impl Refusal {
             Self::MissingScope { needed } => problem.header(header::WWW_AUTHENTICATE, needed),
             Self::Method { allow } => problem.header(header::ALLOW, allow),
             Self::ContentCoding => problem.header(header::ACCEPT_ENCODING, IDENTITY),
-            Self::Sealed | Self::Tunnels => problem.retry_after(RETRY_AFTER_OUTAGE),
+            Self::Sealed | Self::Tunnels | Self::NoRoom => problem.retry_after(RETRY_AFTER_OUTAGE),
             _ => problem,
         }
     }
@@ -151,7 +153,9 @@ impl Refusal {
                 (Is::UNAUTHORIZED, "unauthorized", "Unauthorized")
             }
             Self::MissingScope { .. } => (Is::FORBIDDEN, "insufficient-scope", "Forbidden"),
-            Self::Sealed | Self::Tunnels => (Is::SERVICE_UNAVAILABLE, "unavailable", "Unavailable"),
+            Self::Sealed | Self::Tunnels | Self::NoRoom => {
+                (Is::SERVICE_UNAVAILABLE, "unavailable", "Unavailable")
+            }
             Self::ContentCoding => {
                 (Is::UNSUPPORTED_MEDIA_TYPE, "content-coding", "Unsupported content coding")
             }

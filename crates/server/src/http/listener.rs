@@ -124,6 +124,7 @@ async fn serve_connection(
 ) {
     // Answers are small and whole; waiting to fill a packet only delays them.
     let _ = stream.set_nodelay(true);
+    end_if_unread(&stream, limits.header_timeout);
     let about = Connection { peer, body_timeout: limits.body_timeout };
     let service = hyper::service::service_fn(move |request: http::Request<Incoming>| {
         let (mut parts, body) = request.into_parts();
@@ -148,6 +149,15 @@ async fn serve_connection(
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "connection ended early");
+    }
+}
+
+/// A client that asks and never reads would hold its place for ever: hyper waits for it to take the answer, without a
+/// time-out. The kernel ends the connection once what we sent has not been taken for so long (TCP_USER_TIMEOUT).
+fn end_if_unread(stream: &TcpStream, timeout: Duration) {
+    let millis = timeout.as_millis().try_into().unwrap_or(u32::MAX);
+    if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(stream, millis) {
+        tracing::warn!(%error, "a client that does not read cannot be given up");
     }
 }
 

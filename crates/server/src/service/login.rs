@@ -84,7 +84,9 @@ impl Services {
         let user = self.store.user_by_email(&email).await?;
         let stored = user.as_ref().map(|user| user.password_hash.clone());
         let matches = self.passwords.verify(password, stored).await.map_err(LoginError::from)?;
-        let owner = user.filter(|_| matches).ok_or(LoginError::Refused)?.owner;
+        // The suspension is asked about again when the token is issued; here so that it takes no longer than a wrong password.
+        let welcome = user.filter(|user| matches && !user.owner.state.is_suspended());
+        let owner = welcome.ok_or(LoginError::Refused)?.owner;
         let lifetime =
             i64::try_from(self.settings.user_token_lifetime.as_millis()).unwrap_or(i64::MAX);
         let request = IssueRequest {

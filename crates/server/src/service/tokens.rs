@@ -7,8 +7,8 @@ use rescind_core::{
     TokenRecord,
 };
 use rescind_store::{
-    Epoch, IssueError, Material, NewToken, Revocation, Revoked, StoreError, StoredToken,
-    TokenFilter,
+    Epoch, IssueError, Material, NewToken, Revocation, RevocationOfAll, Revoked, StoreError,
+    StoredToken, TokenFilter,
 };
 use std::time::Duration;
 
@@ -92,6 +92,15 @@ impl Services {
             }
             Revoked::Unknown => RevokeOutcome::Unknown,
         })
+    }
+
+    /// Ends all of a partner's legacy keys, asked for by the partner. One write: it is done even if the caller leaves, and
+    /// no key made before it escapes.
+    pub async fn revoke_all_keys(&self, owner: OwnerId) -> Result<usize, StoreError> {
+        let by = self.by(Actor::owner(&owner));
+        let reason = RevocationReason::Unspecified;
+        let what = RevocationOfAll { owner, kind: TokenKind::ApiKey, reason };
+        self.store.revoke_all(what, by).await
     }
 
     /// Every active token of an owner of one kind, oldest first, however many there are.

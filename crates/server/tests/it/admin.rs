@@ -257,3 +257,32 @@ async fn audit_chain_covers_every_change_and_verifies() {
     assert_eq!(listed.json["next"], "4");
     assert!(!rows.iter().any(|row| row.entry.detail.contains(&token)));
 }
+
+/// Sends the head and one byte of the body, has the token revoked, then sends the rest.
+#[tokio::test]
+async fn request_that_waited_with_its_body_acts_with_no_revoked_token() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let server = Server::start().await;
+    let owner = server.create_user().await.text("id");
+    let thief = server.operator("thief", &["issue"]).await;
+    let body = json!({ "owner_id": owner, "kind": "bearer" }).to_string();
+    let head = format!(
+        "POST /v1/tokens HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {thief}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let address = server.admin.trim_start_matches("http://").to_owned();
+    let mut parked = tokio::net::TcpStream::connect(address).await.unwrap();
+    parked.write_all(head.as_bytes()).await.unwrap();
+    parked.write_all(&body.as_bytes()[..1]).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    let admins = server.admin(Method::GET, "/v1/tokens?owner_id=operator_thief", NOTHING).await;
+    let id = admins.json["items"][0]["id"].as_str().unwrap().to_owned();
+    server.admin(Method::POST, &format!("/v1/tokens/{id}/revoke"), json!({})).await.expect(200);
+    let before = server.changes().await;
+    parked.write_all(&body.as_bytes()[1..]).await.unwrap();
+    let mut answer = [0; 12];
+    parked.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 401");
+    assert_eq!(server.changes().await, before);
+}

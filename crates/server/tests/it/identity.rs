@@ -163,6 +163,26 @@ async fn keys_from_a_url_are_fetched_once_and_again_for_a_new_key_but_not_often(
 }
 
 #[tokio::test]
+async fn issuer_that_withdraws_its_keys_is_believed_and_one_that_is_silent_not_for_ever() {
+    let keys = KeyServer::start((200, String::new())).await;
+    let wishes = Wishes { jwks_url: Some(keys.url.clone()), ..Wishes::default() };
+    let server = Server::start_with(wishes).await;
+    let _ = keys.answer.send((200, server.issuer.jwks()));
+    assert_eq!(status(&server, &server.identity("did:x:1")).await, 200);
+    let _ = keys.answer.send((500, String::new()));
+    server.services.identity.refresh().await;
+    assert_eq!(status(&server, &server.identity("did:x:1")).await, 200);
+    server.clock.advance(Duration::from_hours(24) + Duration::from_millis(1));
+    assert_eq!(status(&server, &server.identity("did:x:1")).await, 503, "silent for a day");
+    let _ = keys.answer.send((200, server.issuer.jwks()));
+    server.services.identity.refresh().await;
+    assert_eq!(status(&server, &server.identity("did:x:1")).await, 200);
+    let _ = keys.answer.send((200, r#"{"keys":[]}"#.into()));
+    server.services.identity.refresh().await;
+    assert_eq!(status(&server, &server.identity("did:x:1")).await, 503, "withdrawn");
+}
+
+#[tokio::test]
 async fn key_set_that_is_redirected_huge_or_unusable_is_not_taken() {
     let rsa =
         json!({ "keys": [{ "kty": "RSA", "n": "AQAB", "e": "AQAB", "kid": "k1" }] }).to_string();

@@ -239,6 +239,20 @@ async fn legacy_key_that_presents_itself_is_the_one_revoked() {
 }
 
 #[tokio::test]
+async fn all_legacy_keys_are_revoked_in_one_write() {
+    let server = Server::start().await;
+    let make = || server.identified(Method::POST, KEYS, "did:x:1", Value::Null);
+    let keys =
+        [make().await.text("apiKey"), make().await.text("apiKey"), make().await.text("apiKey")];
+    let before = server.changes().await;
+    server.identified(Method::DELETE, KEYS, "did:x:1", Value::Null).await.expect(200);
+    assert_eq!(server.changes().await, before + 1);
+    for key in keys {
+        server.with_key(Method::GET, "/trading", &key).await.expect(401);
+    }
+}
+
+#[tokio::test]
 async fn legacy_keys_can_be_switched_off() {
     let server = Server::start_with(Wishes { legacy_api_keys: false, ..Wishes::default() }).await;
     server.identified(Method::POST, KEYS, "did:x:1", Value::Null).await.expect(403);

@@ -108,6 +108,26 @@ async fn connections_beyond_the_most_wait_until_one_ends() {
     assert_eq!(read.unwrap().unwrap(), 1);
 }
 
+/// Asks again and again and takes no answer: the answers fill every buffer on the way.
+#[tokio::test]
+async fn client_that_never_reads_gives_its_place_back() {
+    let second = Duration::from_secs(1);
+    let limits = Limits { connections_max: 1, header_timeout: second, body_timeout: second };
+    let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), limits).await.unwrap();
+    let address = listener.address().unwrap();
+    let (_stop, stopped) = watch::channel(false);
+    let router = axum::Router::new().fallback(async || "x".repeat(100_000));
+    tokio::spawn(listener.serve(Site::with_problems(router), stopped));
+    let mut deaf = TcpStream::connect(address).await.unwrap();
+    let requests = "GET / HTTP/1.1\r\nHost: h\r\n\r\n".repeat(500);
+    deaf.write_all(requests.as_bytes()).await.unwrap();
+    let mut next = TcpStream::connect(address).await.unwrap();
+    next.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+    let read = tokio::time::timeout(second * 15, next.read(&mut [0])).await;
+    assert_eq!(read.expect("the place is still taken").unwrap(), 1);
+    drop(deaf);
+}
+
 #[tokio::test]
 async fn identity_token_of_the_greatest_length_is_read() {
     let server = Server::start().await;

@@ -84,7 +84,7 @@ pub(super) async fn revoke(
 ) -> Result<Response, Error> {
     let revoked = if Contracts::carries_identity(&headers) {
         let owner = shared.identified(&headers).await?.id;
-        shared.revoke_all_keys(&owner).await?
+        shared.services.revoke_all_keys(owner).await? > 0
     } else {
         let caller = shared.by_api_key(&headers)?;
         let what = one(caller.token().id().clone(), None, RevocationReason::Unspecified);
@@ -101,17 +101,6 @@ pub(super) async fn revoke(
 impl Contracts {
     async fn active_keys(&self, owner: &OwnerId) -> Result<Vec<StoredToken>, Error> {
         Ok(self.services.active_tokens(owner, TokenKind::ApiKey).await?)
-    }
-
-    /// Whether there was any.
-    async fn revoke_all_keys(&self, owner: &OwnerId) -> Result<bool, Error> {
-        let mut any = false;
-        for key in self.active_keys(owner).await? {
-            let what = one(key.record.id, Some(owner.clone()), RevocationReason::Unspecified);
-            let outcome = self.services.revoke(what, Actor::owner(owner)).await?;
-            any |= matches!(outcome, RevokeOutcome::Revoked(_));
-        }
-        Ok(any)
     }
 }
 

@@ -22,7 +22,7 @@ impl Contracts {
         let value = single_identity(headers)?.ok_or(Error::NotAuthenticated)?;
         let token = bearer_of(value)?;
         let who = self.services.identity.identify(token).await.map_err(|error| {
-            tracing::info!(%error, "identity refused");
+            tracing::debug!(%error, "identity refused");
             match error {
                 IdentityError::Refused(_) => Error::NotAuthenticated,
                 IdentityError::Unavailable => Error::Unavailable,

@@ -130,6 +130,9 @@ impl From<BodyError> for Error {
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
+        if matches!(error, StoreError::ActorRefused) {
+            return Self::NotAuthenticated;
+        }
         crate::service::log_store_error(&error);
         Self::Unavailable
     }

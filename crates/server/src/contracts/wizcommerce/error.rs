@@ -136,6 +136,9 @@ impl From<Refusal> for Error {
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
+        if matches!(error, StoreError::ActorRefused) {
+            return Self::Token;
+        }
         crate::service::log_store_error(&error);
         Self::Unavailable
     }

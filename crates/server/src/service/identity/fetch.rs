@@ -19,6 +19,9 @@ use tokio::sync::Mutex;
 pub(super) const UNKNOWN_KEY_PAUSE_MILLIS: u64 = 30_000;
 /// One request for a key set, from the first byte to the last.
 pub(super) const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
+/// Keys that could not be read again for this long are not trusted any more: whoever stole one and can keep its issuer from
+/// being asked would be believed for ever.
+pub(super) const TRUSTED_MILLIS_MAX: u64 = 24 * 60 * 60 * 1_000;
 /// Between tries after a failure: doubled each time, up to the refresh interval.
 const BACK_OFF_FIRST: Duration = Duration::from_secs(1);
 
@@ -32,6 +35,10 @@ pub enum FetchError {
     Status(u16),
     #[error("the key set cannot be used")]
     KeySet(#[from] KeySetError),
+    #[error("no key in the set can be used: ES256 (P-256) or EdDSA (Ed25519) is needed")]
+    NoUsableKey,
+    #[error("the key set could not be had a moment ago")]
+    JustFailed,
     #[error("an issuer needs jwks_file or jwks_url")]
     NoSource,
 }
@@ -47,8 +54,9 @@ pub(super) struct Source {
     place: Place,
     keys: ArcSwap<KeySet>,
     refresh_every: Duration,
-    /// When the set was last asked for, on the lease clock; 0 is never.
+    /// When the set was last asked for, and when last had, on the lease clock; 0 is never.
     asked_at: AtomicU64,
+    had_at: AtomicU64,
     asking: Mutex<()>,
     clock: Arc<dyn Clock>,
 }
@@ -62,7 +70,13 @@ impl Source {
     /// A key file that cannot be read is an error at once; a URL may come up later.
     pub(super) fn new(config: &config::Issuer, clock: Arc<dyn Clock>) -> Result<Self, FetchError> {
         let (place, keys) = match (&config.jwks_file, &config.jwks_url) {
-            (Some(path), _) => (Place::File(path.clone()), read_file(path)?),
+            (Some(path), _) => {
+                let keys = read_file(path)?;
+                if keys.is_empty() {
+                    return Err(FetchError::NoUsableKey);
+                }
+                (Place::File(path.clone()), keys)
+            }
             (None, Some(url)) => {
                 let client = reqwest::Client::builder()
                     .redirect(reqwest::redirect::Policy::none())
@@ -72,18 +86,20 @@ impl Source {
             }
             (None, None) => return Err(FetchError::NoSource),
         };
+        let had_at = if keys.is_empty() { 0 } else { clock.boottime().as_millis() };
         Ok(Self {
             place,
             keys: ArcSwap::from_pointee(keys),
             refresh_every: config.refresh,
             asked_at: AtomicU64::new(0),
+            had_at: AtomicU64::new(had_at),
             asking: Mutex::new(()),
             clock,
         })
     }
 
     pub(super) async fn key(&self, kid: Option<&str>) -> Result<Option<Key>, IdentityError> {
-        if let Some(key) = self.keys.load().find(kid) {
+        if let Some(key) = self.trusted().and_then(|keys| keys.find(kid)) {
             return Ok(Some(key));
         }
         if self.may_ask_again()
@@ -91,16 +107,25 @@ impl Source {
         {
             tracing::warn!(%error, causes = causes(&error), "cannot read an issuer's keys");
         }
-        let keys = self.keys.load();
-        if keys.is_empty() { Err(IdentityError::Unavailable) } else { Ok(keys.find(kid)) }
+        let keys = self.trusted().filter(|keys| !keys.is_empty());
+        keys.map(|keys| keys.find(kid)).ok_or(IdentityError::Unavailable)
+    }
+
+    /// The keys, unless they are too old to be believed.
+    fn trusted(&self) -> Option<Arc<KeySet>> {
+        let age =
+            self.clock.boottime().as_millis().saturating_sub(self.had_at.load(Ordering::Acquire));
+        (age <= TRUSTED_MILLIS_MAX).then(|| self.keys.load_full())
     }
 
     pub(super) async fn refresh(&self) -> Result<(), FetchError> {
         let before = self.asked_at.load(Ordering::Acquire);
         let _one_at_a_time = self.asking.lock().await;
-        if self.asked_at.load(Ordering::Acquire) != before {
-            // Somebody else asked while this one waited.
-            return Ok(());
+        let asked_at = self.asked_at.load(Ordering::Acquire);
+        if asked_at != before {
+            // Somebody else asked while this one waited; what came of it is the answer here too.
+            let had = self.had_at.load(Ordering::Acquire) >= asked_at;
+            return if had { Ok(()) } else { Err(FetchError::JustFailed) };
         }
         self.asked_at.store(self.clock.boottime().as_millis().max(1), Ordering::Release);
         let keys = match &self.place {
@@ -108,6 +133,7 @@ impl Source {
             Place::Url { url, client } => fetch(client, url).await?,
         };
         self.keys.store(Arc::new(keys));
+        self.had_at.store(self.clock.boottime().as_millis(), Ordering::Release);
         Ok(())
     }
 

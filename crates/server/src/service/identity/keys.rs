@@ -30,8 +30,6 @@ pub enum KeySetError {
     TooManyKeys,
     #[error("two keys have the same kid")]
     Ambiguous,
-    #[error("no key in it can be used: ES256 (P-256) or EdDSA (Ed25519) is needed")]
-    NoUsableKey,
 }
 
 impl KeySet {
@@ -54,7 +52,8 @@ impl KeySet {
         if ids.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) {
             return Err(KeySetError::Ambiguous);
         }
-        if keys.is_empty() { Err(KeySetError::NoUsableKey) } else { Ok(Self(keys)) }
+        // None at all is an answer: an issuer that withdraws its keys must be believed.
+        Ok(Self(keys))
     }
 
     /// The key that `kid` names. A token without `kid` means the only key there is.
