@@ -3,6 +3,10 @@
 
 use crate::{Owner, OwnerKind, ScopeSet, TokenKind};
 
+/// Most tokens of one kind that an owner may have in force. Far more than anybody rotates through, and few enough that
+/// nobody fills the memory, or makes lists that hold others up, with what everybody is given for the asking.
+pub const ACTIVE_TOKENS_MAX: usize = 10_000;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IssueDenial {
     #[error("the owner is suspended")]
@@ -13,6 +17,8 @@ pub enum IssueDenial {
     TokenManagementOff,
     #[error("a scope is not among those allowed to the owner")]
     ScopeNotAllowed,
+    #[error("the owner has {ACTIVE_TOKENS_MAX} active tokens of this kind, the most there can be")]
+    TooManyTokens,
 }
 
 pub fn may_issue(owner: &Owner, kind: TokenKind, scopes: &ScopeSet) -> Result<(), IssueDenial> {
@@ -32,6 +38,11 @@ pub fn may_issue(owner: &Owner, kind: TokenKind, scopes: &ScopeSet) -> Result<()
         return Err(IssueDenial::ScopeNotAllowed);
     }
     Ok(())
+}
+
+/// Whether somebody with so many tokens of a kind in force may have another.
+pub fn may_have_another(active: usize) -> Result<(), IssueDenial> {
+    if active < ACTIVE_TOKENS_MAX { Ok(()) } else { Err(IssueDenial::TooManyTokens) }
 }
 
 #[cfg(test)]

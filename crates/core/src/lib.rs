@@ -28,7 +28,7 @@ mod token;
 
 pub use decision::{Authentic, Bounds, Demand, Denial, Permitted, decide, in_window};
 pub use ids::{IdError, OwnerId, TenantId, TokenId};
-pub use issuance::{IssueDenial, may_issue};
+pub use issuance::{ACTIVE_TOKENS_MAX, IssueDenial, may_have_another, may_issue};
 pub use presented::{BEARER_BYTES_MAX, KEY_ID_BYTES_MAX, Malformed, Presented, SignedHeaders};
 pub use record::{
     Actor, Capabilities, Owner, OwnerKind, OwnerState, RevocationReason, TokenKind, TokenRecord,

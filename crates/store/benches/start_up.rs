@@ -21,6 +21,8 @@ use std::time::{Duration, Instant};
 
 /// Callers at once while the database is filled.
 const CALLERS: usize = 64;
+/// Tokens of one owner; there is a most (`rescind_core::ACTIVE_TOKENS_MAX`).
+const TOKENS_OF_ONE: usize = 5_000;
 /// Revocations timed one by one.
 const ONE_BY_ONE: usize = 500;
 
@@ -79,24 +81,25 @@ fn open(path: &Path, keys: &KeyRing) -> (SqliteStore, usize, Duration) {
 }
 
 async fn fill(store: &Arc<SqliteStore>, tokens: usize) -> Vec<TokenId> {
-    let owner = OwnerId::parse("operator_bench").unwrap();
-    let new = NewOwner {
-        id: owner.clone(),
-        kind: OwnerKind::Operator { name: "bench".into() },
-        password_hash: None,
-        token_management: false,
-        allowed_scopes: None,
-    };
-    store.create_owner(new, by()).await.unwrap();
+    for number in 0..=tokens / TOKENS_OF_ONE {
+        let new = NewOwner {
+            id: owner(number),
+            kind: OwnerKind::Operator { name: "bench".into() },
+            password_hash: None,
+            token_management: false,
+            allowed_scopes: None,
+        };
+        store.create_owner(new, by()).await.unwrap();
+    }
     let began = Instant::now();
     let callers = (0..CALLERS).map(|caller| {
-        let (store, owner) = (Arc::clone(store), owner.clone());
+        let store = Arc::clone(store);
         tokio::spawn(async move {
             let mut ids = Vec::new();
             for number in (caller..tokens).step_by(CALLERS) {
                 let token = NewToken {
                     id: TokenId::random("admin_", &mut rand::rng()),
-                    owner: owner.clone(),
+                    owner: owner(number / TOKENS_OF_ONE),
                     kind: TokenKind::Admin,
                     label: None,
                     scopes: ScopeSet::parse(["read"]).unwrap(),
@@ -115,6 +118,10 @@ async fn fill(store: &Arc<SqliteStore>, tokens: usize) -> Vec<TokenId> {
     }
     println!("{CALLERS} issuers at once: {:.0}/s", per_second(tokens, began.elapsed()));
     ids
+}
+
+fn owner(number: usize) -> OwnerId {
+    OwnerId::parse(&format!("operator_{number}")).unwrap()
 }
 
 async fn revoke_in_turn(store: &SqliteStore, ids: &[TokenId]) -> Duration {

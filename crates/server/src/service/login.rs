@@ -29,6 +29,8 @@ pub enum LoginError {
     Refused,
     #[error("too many logins")]
     TooMany { retry_after: Duration },
+    #[error("the user has as many active tokens as there can be")]
+    TooManyTokens,
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("password hashing failed")]
@@ -102,6 +104,7 @@ impl Services {
             Err(IssueError::UnknownOwner | IssueError::Denied(IssueDenial::OwnerSuspended)) => {
                 Err(LoginError::Refused)
             }
+            Err(IssueError::Denied(IssueDenial::TooManyTokens)) => Err(LoginError::TooManyTokens),
             Err(IssueError::Denied(_) | IssueError::Exists) => Err(LoginError::Failed),
         }
     }

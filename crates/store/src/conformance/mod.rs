@@ -60,6 +60,7 @@ macro_rules! conformance_tests {
             tokens::every_field_of_a_token_is_kept,
             tokens::id_or_digest_is_never_used_twice,
             tokens::issue_asks_the_owner_as_it_is_now,
+            tokens::owner_has_at_most_so_many_active_tokens,
             uses::last_use_only_moves_forwards,
         }
     };

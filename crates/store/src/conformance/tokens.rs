@@ -8,7 +8,8 @@ use super::{
     },
 };
 use crate::{IssueError, Material, NewToken, OwnerUpdate, StoredToken};
-use rescind_core::{IssueDenial, TokenKind, TokenRecord, TokenState};
+use rescind_core::{ACTIVE_TOKENS_MAX, IssueDenial, TokenKind, TokenRecord, TokenState};
+use std::sync::Arc;
 
 pub async fn every_field_of_a_token_is_kept(backend: &dyn Backend) {
     let scene = Scene::of(backend).await;
@@ -108,4 +109,37 @@ pub async fn issue_asks_the_owner_as_it_is_now(backend: &dyn Backend) {
 
     let stored: Option<StoredToken> = scene.store.token(&token_id("k")).await.unwrap();
     assert!(stored.is_none(), "a refused token was stored");
+}
+
+/// Revoked and expired ones make room; another kind has a bound of its own.
+pub async fn owner_has_at_most_so_many_active_tokens(backend: &dyn Backend) {
+    let scene = Scene::of(backend).await;
+    scene.create(partner("p")).await;
+    let short = NewToken { expires_at: Some(at(50)), ..token("short", "p", TokenKind::ApiKey) };
+    let ended = scene.issue(short).await;
+    // Many at once, so that they share commits.
+    let callers = (0..64).map(|caller| {
+        let store = Arc::clone(&scene.store);
+        tokio::spawn(async move {
+            for number in (caller..ACTIVE_TOKENS_MAX - 1).step_by(64) {
+                let new = token(&format!("k{number}"), "p", TokenKind::ApiKey);
+                store.issue(new, by(1)).await.unwrap();
+            }
+        })
+    });
+    for caller in callers.collect::<Vec<_>>() {
+        caller.await.unwrap();
+    }
+    let another = |seconds| scene.store.issue(token("more", "p", TokenKind::ApiKey), by(seconds));
+    let before = scene.trace().await;
+    let refused = another(2).await;
+    assert!(matches!(refused, Err(IssueError::Denied(IssueDenial::TooManyTokens))), "{refused:?}");
+    assert_eq!(scene.trace().await, before);
+    assert!(ended.expires_at.is_some_and(|end| end <= at(50)));
+    another(50).await.unwrap();
+    let full = scene.store.issue(token("last", "p", TokenKind::ApiKey), by(51)).await;
+    assert!(matches!(full, Err(IssueError::Denied(IssueDenial::TooManyTokens))), "{full:?}");
+    scene.revoke(&token_id("k0")).await;
+    scene.store.issue(token("last", "p", TokenKind::ApiKey), by(52)).await.unwrap();
+    scene.store.issue(token("signing", "p", TokenKind::Signing), by(53)).await.unwrap();
 }

@@ -9,7 +9,10 @@ use crate::{
     By, Change, IssueError, Material, NewToken, Revocation, RevocationOfAll, Revoked, StoreError,
     seal::Place,
 };
-use rescind_core::{Digest, OwnerId, Timestamp, TokenId, TokenRecord, TokenState, may_issue};
+use rescind_core::{
+    ACTIVE_TOKENS_MAX, Digest, OwnerId, Timestamp, TokenId, TokenKind, TokenRecord, TokenState,
+    may_have_another, may_issue,
+};
 use rusqlite::{OptionalExtension, named_params, params};
 use serde_json::json;
 
@@ -27,6 +30,8 @@ pub(super) fn issue(
 ) -> Result<TokenRecord, Stop<IssueError>> {
     let owner = owners::get(tx, &new.owner)?.ok_or(Stop::Refused(IssueError::UnknownOwner))?;
     may_issue(&owner, new.kind, &new.scopes).map_err(|denial| Stop::Refused(denial.into()))?;
+    let active = active(tx, &new.owner, new.kind, by.at)?;
+    may_have_another(active).map_err(|denial| Stop::Refused(denial.into()))?;
     let record = TokenRecord {
         id: new.id,
         owner: new.owner,
@@ -51,6 +56,22 @@ pub(super) fn issue(
     tx.audit(by, "token.issued", record.id.as_str(), &detail)?;
     tx.tell(Change::Issued { record: record.clone(), material: new.material });
     Ok(record)
+}
+
+/// How many are in force, counted no further than the rule asks.
+fn active(tx: &Tx<'_>, owner: &OwnerId, kind: TokenKind, now: Timestamp) -> Result<usize, Fault> {
+    let count = tx
+        .sql
+        .prepare_cached(
+            "SELECT count(*) FROM (SELECT 1 FROM tokens
+             WHERE owner = ?1 AND kind = ?2 AND revoked_at IS NULL
+                 AND (expires_at IS NULL OR expires_at > ?3) LIMIT ?4)",
+        )?
+        .query_row(
+            params![owner.as_str(), kind.as_str(), now.as_millis(), ACTIVE_TOKENS_MAX],
+            |row| row.get(0),
+        )?;
+    Ok(count)
 }
 
 fn insert(tx: &Tx<'_>, record: &TokenRecord, material: &Material) -> Result<(), Fault> {

@@ -123,6 +123,7 @@ impl From<IssueError> for Error {
         match error {
             IssueError::Denied(IssueDenial::TokenManagementOff) => Self::TokenManagementOff,
             IssueError::Denied(IssueDenial::ScopeNotAllowed) => Self::ScopeNotAllowed,
+            IssueError::Denied(IssueDenial::TooManyTokens) => Self::TooManyTokens,
             IssueError::Denied(IssueDenial::OwnerSuspended) | IssueError::UnknownOwner => {
                 Self::NotAuthenticated
             }

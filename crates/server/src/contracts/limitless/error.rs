@@ -28,6 +28,7 @@ pub enum Error {
     Head(HeadFault),
     TokenManagementOff,
     ScopeNotAllowed,
+    TooManyTokens,
     LegacyKeysOff,
     TokenNotFound,
     KeyNotFound,
@@ -52,6 +53,10 @@ impl Error {
             Self::ScopeNotAllowed => {
                 let message = "A requested scope is not among the allowed scopes of this partner";
                 (StatusCode::FORBIDDEN, "Forbidden", message.into())
+            }
+            Self::TooManyTokens => {
+                let message = "Too many active tokens, revoke some of them first";
+                (StatusCode::CONFLICT, "Conflict", message.into())
             }
             Self::LegacyKeysOff => {
                 let message = "API keys are no longer issued; derive a scoped token instead";

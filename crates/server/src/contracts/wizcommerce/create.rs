@@ -103,6 +103,7 @@ impl From<LoginError> for Error {
         match error {
             LoginError::Refused => Self::Login,
             LoginError::TooMany { retry_after } => Self::TooMany(retry_after),
+            LoginError::TooManyTokens => Self::TooManyTokens,
             LoginError::Store(error) => error.into(),
             LoginError::Failed => Self::Internal,
         }

@@ -36,6 +36,7 @@ pub enum Error {
     Token,
     Login,
     TooMany(Duration),
+    TooManyTokens,
     Unavailable,
     Internal,
 }
@@ -76,6 +77,10 @@ impl Error {
             Self::TooMany(_) => (
                 StatusCode::TOO_MANY_REQUESTS,
                 error("too_many_requests", "Too many logins, try again later"),
+            ),
+            Self::TooManyTokens => (
+                StatusCode::CONFLICT,
+                error("too_many_tokens", "Too many active tokens, revoke some of them first"),
             ),
             Self::Unavailable => (
                 StatusCode::SERVICE_UNAVAILABLE,

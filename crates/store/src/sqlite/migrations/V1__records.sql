@@ -56,6 +56,8 @@ CREATE TABLE tokens (
 ) STRICT;
 
 CREATE INDEX tokens_by_owner ON tokens (owner, seq);
+-- Those in force, to be counted at each issue.
+CREATE INDEX tokens_in_force ON tokens (owner, kind, expires_at) WHERE revoked_at IS NULL;
 
 -- One row for each time that power was taken away; `seq` is the epoch it raised.
 CREATE TABLE revocation_log (
