@@ -9,7 +9,7 @@ use std::{collections::HashSet, net::IpAddr, path::PathBuf, time::Duration};
 const ISSUERS_MAX: usize = 64;
 /// A key set that is fetched more often than this is an attack on its issuer.
 const REFRESH_MIN: Duration = Duration::from_secs(10);
-/// A key that was withdrawn is trusted for at most this long.
+/// The longest that a withdrawn key is believed while its issuer answers.
 const REFRESH_MAX: Duration = Duration::from_hours(24);
 
 /// Who may say who a partner is, with signed identity tokens (JWT).
