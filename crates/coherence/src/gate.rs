@@ -65,7 +65,8 @@ impl Gate {
         }
     }
 
-    /// Publishes the end of a lease. Call it only after everything up to the lease's epoch is applied.
+    /// Publishes the end of a lease. Call it only after everything up to the lease's epoch is
+    /// applied.
     pub fn open_until(&self, end: BootInstant) {
         self.lease_end.store(end.0, Ordering::Release);
     }
@@ -76,7 +77,8 @@ impl Gate {
         self.generation.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Says that the index has just lost something. Call it after the index changed, before anybody is answered.
+    /// Says that the index has just lost something. Call it after the index changed, before anybody
+    /// is answered.
     pub fn changed(&self) {
         self.generation.fetch_add(1, Ordering::AcqRel);
     }

@@ -3,8 +3,9 @@
 
 use crate::{Owner, OwnerKind, ScopeSet, TokenKind};
 
-/// Most tokens of one kind that an owner may have in force. Far more than anybody rotates through, and few enough that
-/// nobody fills the memory, or makes lists that hold others up, with what everybody is given for the asking.
+/// Most tokens of one kind that an owner may have in force. Far more than anybody rotates through,
+/// and few enough that nobody fills the memory, or makes lists that hold others up, with what
+/// everybody is given for the asking.
 pub const ACTIVE_TOKENS_MAX: usize = 10_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

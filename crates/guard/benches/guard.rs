@@ -1,7 +1,7 @@
 //! What one verification costs in process, with a thousand and a million tokens in the index.
 //!
-//! `cargo bench -p rescind-guard --bench guard`. Each figure stands beside the bare hash or MAC that no verification can
-//! do without.
+//! `cargo bench -p rescind-guard --bench guard`. Each figure stands beside the bare hash or MAC
+//! that no verification can do without.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 

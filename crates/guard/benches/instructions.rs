@@ -1,7 +1,9 @@
-//! The same in instructions, which a noisy machine does not change. Each hands its house back, so that clearing it away
-//! does not count. valgrind has no SHA extensions: hashes cost more here than on a processor that has them.
+//! The same in instructions, which a noisy machine does not change. Each hands its house back, so
+//! that clearing it away does not count. valgrind has no SHA extensions: hashes cost more here than
+//! on a processor that has them.
 //!
-//! Needs valgrind and `cargo install gungraun-runner`; `cargo bench -p rescind-guard --bench instructions`.
+//! Needs valgrind and `cargo install gungraun-runner`; `cargo bench -p rescind-guard --bench
+//! instructions`.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 

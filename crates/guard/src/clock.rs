@@ -1,5 +1,6 @@
-//! The clocks, as an argument. Lifetimes and signature windows go by the wall clock, leases by a monotonic one that
-//! counts suspend: `std::time::Instant` stops while a laptop or a virtual machine sleeps, and a lease must not.
+//! The clocks, as an argument. Lifetimes and signature windows go by the wall clock, leases by a
+//! monotonic one that counts suspend: `std::time::Instant` stops while a laptop or a virtual
+//! machine sleeps, and a lease must not.
 
 use rescind_coherence::BootInstant;
 use rescind_core::Timestamp;

@@ -1,8 +1,9 @@
 //! Which credential a request carries, read from its headers.
 //!
-//! Three answers: none, exactly one, or malformed. A malformed one is refused outright: no other scheme is tried after
-//! it, and of two credentials none is believed. Proxies join repeated headers, reorder them or pass both
-//! on, so whichever "first one wins" rule is chosen, the next program may choose the other.
+//! Three answers: none, exactly one, or malformed. A malformed one is refused outright: no other
+//! scheme is tried after it, and of two credentials none is believed. Proxies join repeated
+//! headers, reorder them or pass both on, so whichever "first one wins" rule is chosen, the next
+//! program may choose the other.
 
 use http::{HeaderMap, HeaderName, header::AUTHORIZATION};
 use rescind_core::{Malformed, Presented, SignedHeaders};
@@ -105,7 +106,8 @@ pub fn bearer_of(value: &str) -> Result<&str, Malformed> {
     Ok(token.trim_start_matches(' '))
 }
 
-/// ISO 8601 allows a comma before the fraction; a joined pair of timestamps has a second `T` or blank.
+/// ISO 8601 allows a comma before the fraction; a joined pair of timestamps has a second `T` or
+/// blank.
 fn looks_like_timestamp(text: &str) -> bool {
     text.split_once(',').is_some_and(|(_, fraction)| {
         fraction.starts_with(|c: char| c.is_ascii_digit())

@@ -12,8 +12,9 @@ use rescind_core::{
 use rescind_store::{Change, Epoch, Follower};
 use std::sync::Arc;
 
-/// How often a verification looks again because something was revoked while it looked. Each look takes well under
-/// a microsecond, a durable revocation tens of them: two in a row are rare, this many do not happen.
+/// How often a verification looks again because something was revoked while it looked. Each look
+/// takes well under a microsecond, a durable revocation tens of them: two in a row are rare, this
+/// many do not happen.
 const LOOKS_MAX: usize = 16;
 
 /// Asks the index in memory, under a lease.
@@ -25,8 +26,8 @@ pub struct Guard {
     prefixes: Vec<TokenPrefix>,
 }
 
-/// A credential that may do what was asked, at the moment it was asked. There is no other constructor than the
-/// one that demands a [`Permitted`].
+/// A credential that may do what was asked, at the moment it was asked. There is no other
+/// constructor than the one that demands a [`Permitted`].
 #[derive(Clone, Debug)]
 pub struct Verified {
     entry: Arc<Entry>,
@@ -62,7 +63,8 @@ impl Verified {
 }
 
 impl Guard {
-    /// A guard with an empty index, sealed until [`Guard::open_for_good`]. `prefixes` are those of our own tokens.
+    /// A guard with an empty index, sealed until [`Guard::open_for_good`]. `prefixes` are those of
+    /// our own tokens.
     pub fn new(clock: Arc<dyn Clock>, prefixes: Vec<TokenPrefix>) -> Self {
         Self {
             index: Index::default(),
@@ -73,7 +75,8 @@ impl Guard {
         }
     }
 
-    /// A single node's lease: it cannot lapse, because nobody else can revoke. Call it once the store has loaded.
+    /// A single node's lease: it cannot lapse, because nobody else can revoke. Call it once the
+    /// store has loaded.
     pub fn open_for_good(&self) {
         self.gate.open_until(BootInstant::NEVER);
     }
@@ -91,7 +94,8 @@ impl Guard {
         })
     }
 
-    /// Whether a signed request may do what `demand` says. `request` must be what was received, byte for byte.
+    /// Whether a signed request may do what `demand` says. `request` must be what was received,
+    /// byte for byte.
     pub fn signed(
         &self,
         signed: &SignedHeaders<'_>,

@@ -1,8 +1,8 @@
 //! Every active token, in memory, by what a request presents.
 //!
-//! 64 shards of a read-write lock over a hash map: once a shard's write lock is released, no later look-up sees the
-//! token that was taken out. One lock over all would collapse under writes; lock-free maps measured no faster
-//! and make that sentence harder to believe.
+//! 64 shards of a read-write lock over a hash map: once a shard's write lock is released, no later
+//! look-up sees the token that was taken out. One lock over all would collapse under writes;
+//! lock-free maps measured no faster and make that sentence harder to believe.
 
 use arc_swap::ArcSwap;
 use hashbrown::HashMap;
@@ -168,7 +168,8 @@ impl Index {
     }
 
     pub(crate) fn take_token(&self, id: &TokenId, digest: Option<&Digest>) {
-        // Marked while the lock is held: whoever looks it up later does not find it, whoever holds it sees the mark.
+        // Marked while the lock is held: whoever looks it up later does not find it, whoever holds
+        // it sees the mark.
         let mark = |entry: &Arc<Entry>| entry.revoked.store(true, Ordering::Release);
         let taken = match digest {
             Some(digest) => {
@@ -185,7 +186,8 @@ impl Index {
         }
     }
 
-    /// The digest's first byte picks the shard, its last eight the place within: digests are uniform.
+    /// The digest's first byte picks the shard, its last eight the place within: digests are
+    /// uniform.
     fn shard(&self, digest: &Digest) -> &RwLock<Digests> {
         let [first, ..] = *digest.as_bytes();
         #[expect(clippy::indexing_slicing, reason = "the remainder is less than the length")]
@@ -203,8 +205,8 @@ impl Index {
     }
 }
 
-/// A SHA-256 value is its own hash. Nobody can choose where one lands: that would take a partial preimage for each
-/// token, and only tokens that we made are inserted.
+/// A SHA-256 value is its own hash. Nobody can choose where one lands: that would take a partial
+/// preimage for each token, and only tokens that we made are inserted.
 #[derive(Clone, Copy, Debug, Default)]
 struct DigestHasher(u64);
 

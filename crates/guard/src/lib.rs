@@ -1,8 +1,9 @@
 //! The verification path: an index in memory, the lease gate, the decision.
 //!
-//! [`Guard::bearer`] and [`Guard::signed`] are the only two ways to obtain a [`Verified`], and both end in
-//! `rescind_core::decide`. Nothing here writes to disk, waits, or touches SQL: the store tells the index
-//! of each commit ([`rescind_store::Follower`]), before it answers whoever asked for the change.
+//! [`Guard::bearer`] and [`Guard::signed`] are the only two ways to obtain a [`Verified`], and both
+//! end in `rescind_core::decide`. Nothing here writes to disk, waits, or touches SQL: the store
+//! tells the index of each commit ([`rescind_store::Follower`]), before it answers whoever asked
+//! for the change.
 
 pub mod clock;
 pub mod credentials;

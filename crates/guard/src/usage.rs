@@ -1,7 +1,8 @@
 //! When each token was last used: kept in memory, handed out in batches.
 //!
-//! A verification writes one word into the token's own entry, and at most once a second; a token enters the queue
-//! once between two flushes. If the queue is full the time is not lost, only late: the next use queues it again.
+//! A verification writes one word into the token's own entry, and at most once a second; a token
+//! enters the queue once between two flushes. If the queue is full the time is not lost, only late:
+//! the next use queues it again.
 
 use crate::index::{Entry, NEVER};
 use crossbeam_queue::ArrayQueue;

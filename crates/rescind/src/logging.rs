@@ -1,8 +1,8 @@
-//! Logs go to standard error: JSON lines in production, text for people. `RESCIND_LOG` says more, as in
-//! `RESCIND_LOG=rescind_server=debug`.
+//! Logs go to standard error: JSON lines in production, text for people. `RESCIND_LOG` says more,
+//! as in `RESCIND_LOG=rescind_server=debug`.
 //!
-//! No token, secret, signature, password or query string is ever given to a log line; the types that hold them print
-//! their own name only.
+//! No token, secret, signature, password or query string is ever given to a log line; the types
+//! that hold them print their own name only.
 
 use rescind_server::config::{Log, LogFormat};
 use std::io::IsTerminal;

@@ -1,4 +1,5 @@
-//! The binary: puts the pieces together, owns the real clock and the real randomness, and talks to people.
+//! The binary: puts the pieces together, owns the real clock and the real randomness, and talks to
+//! people.
 
 mod cli;
 mod client;

@@ -1,4 +1,5 @@
-//! The composition root: a configuration in, a running server out. The only real clock is chosen here.
+//! The composition root: a configuration in, a running server out. The only real clock is chosen
+//! here.
 
 use crate::failure::Failure;
 use http::HeaderName;
@@ -38,7 +39,8 @@ pub(crate) struct Running {
     _background: JoinSet<()>,
 }
 
-/// Addresses that are ours. Taken first of all, so that a port in use is said before anything is touched.
+/// Addresses that are ours. Taken first of all, so that a port in use is said before anything is
+/// touched.
 pub(crate) struct Listeners {
     public: Listener,
     verify: Listener,
@@ -82,7 +84,8 @@ pub(crate) async fn start(
 
 impl Running {
     /// Reads routes and identity keys again (SIGHUP), and says whether all keys could be had. A
-    /// faulty new configuration changes nothing; an issuer's outage is no reason to keep old routes.
+    /// faulty new configuration changes nothing; an issuer's outage is no reason to keep old
+    /// routes.
     pub(crate) async fn reload(&self, config: &Config) -> Result<bool, Failure> {
         self.gateway.reload(&config.gateway).map_err(setup("gateway"))?;
         Ok(self.services.identity.refresh().await)
@@ -149,7 +152,8 @@ impl Listeners {
     }
 }
 
-/// A connection takes a file descriptor, and the usual soft limit of 1024 is there for programs that use select(2).
+/// A connection takes a file descriptor, and the usual soft limit of 1024 is there for programs
+/// that use select(2).
 fn allow_many_connections() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);

@@ -1,5 +1,5 @@
-//! The public listener: the contracts, and the gateway for every other path. Nothing else of Rescind's own lives here, so
-//! that no path of an API behind it is shadowed.
+//! The public listener: the contracts, and the gateway for every other path. Nothing else of
+//! Rescind's own lives here, so that no path of an API behind it is shadowed.
 
 use crate::contracts::{Contracts, limitless, wizcommerce};
 use crate::gateway::Gateway;

@@ -1,5 +1,5 @@
-//! The verify listener: for proxies and services inside. Who reaches it can ask whether a token is valid, nothing more; it
-//! must not be reachable from outside.
+//! The verify listener: for proxies and services inside. Who reaches it can ask whether a token is
+//! valid, nothing more; it must not be reachable from outside.
 
 use crate::http::{Problem, no_store, read_json};
 use crate::service::Services;
@@ -71,7 +71,8 @@ async fn verify(
     answer(&services.guard, &request)
 }
 
-/// Refusals are told apart here, for those who run the service; a client of the API behind it never sees them.
+/// Refusals are told apart here, for those who run the service; a client of the API behind it never
+/// sees them.
 pub fn answer(guard: &Guard, request: &VerifyRequest) -> Result<Response, Problem> {
     let scopes = ScopeSet::parse(request.scopes.iter().map(String::as_str))
         .map_err(|fault| Problem::bad_request(format!("scopes: {fault}.")))?;

@@ -1,7 +1,9 @@
-//! How long a start takes: from opening the file to the last token told to the follower; and what durable revocations
-//! cost, one by one and many at once, beside a bare commit of the same file system.
+//! How long a start takes: from opening the file to the last token told to the follower; and what
+//! durable revocations cost, one by one and many at once, beside a bare commit of the same file
+//! system.
 //!
-//! `cargo bench -p rescind-store --bench start_up [-- TOKENS]`. Plain timings of whole operations, so no criterion.
+//! `cargo bench -p rescind-store --bench start_up [-- TOKENS]`. Plain timings of whole operations,
+//! so no criterion.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 #![expect(clippy::print_stdout, reason = "its figures are its answer")]

@@ -149,7 +149,8 @@ pub enum StoreError {
     Failed(#[source] Option<Box<dyn std::error::Error + Send + Sync>>),
     #[error("a stored value cannot be read: {0}")]
     Corrupt(String),
-    /// The token that asked was revoked, or its owner suspended, before this could be done. Nothing was changed.
+    /// The token that asked was revoked, or its owner suspended, before this could be done. Nothing
+    /// was changed.
     #[error("whoever asked for this may no longer ask")]
     ActorRefused,
 }

@@ -35,9 +35,9 @@ pub trait ReadStore: Send + Sync {
 
 /// Mutations. Each returns after the durable commit *and* after the follower has applied it.
 ///
-/// Where the actor is a token, the transaction itself sees that it is not revoked and its owner not suspended: a request
-/// that was let in before, and waited, must not act with a power that has been taken back. (A token may always revoke
-/// itself.)
+/// Where the actor is a token, the transaction itself sees that it is not revoked and its owner not
+/// suspended: a request that was let in before, and waited, must not act with a power that has been
+/// taken back. (A token may always revoke itself.)
 #[async_trait]
 pub trait WriteStore: ReadStore {
     async fn create_owner(&self, new: NewOwner, by: By) -> Result<Owner, OwnerError>;
@@ -51,8 +51,8 @@ pub trait WriteStore: ReadStore {
     /// `by.at`.
     async fn issue(&self, new: NewToken, by: By) -> Result<TokenRecord, IssueError>;
     async fn revoke(&self, what: Revocation, by: By) -> Result<Revoked, StoreError>;
-    /// How many there were; without any, nothing is changed. A token that is issued at the same time comes either before
-    /// this, and is revoked, or after it.
+    /// How many there were; without any, nothing is changed. A token that is issued at the same
+    /// time comes either before this, and is revoked, or after it.
     async fn revoke_all(&self, what: RevocationOfAll, by: By) -> Result<usize, StoreError>;
     /// Last-used times; an older one never replaces a newer. No audit, no epoch.
     async fn record_use(&self, uses: Vec<(TokenId, Timestamp)>) -> Result<(), StoreError>;

@@ -11,7 +11,8 @@ use rescind_guard::{Clock, Guard};
 use rescind_store::{Change, Follower, Material};
 use std::sync::Arc;
 
-/// The machine's clocks are read as ever; the wall clock's answer is put aside, so that a signature stays recent.
+/// The machine's clocks are read as ever; the wall clock's answer is put aside, so that a signature
+/// stays recent.
 struct BenchClock(Timestamp);
 
 impl Clock for BenchClock {

@@ -11,8 +11,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 const TOKENS: usize = 2_000;
 const READERS: usize = 3;
 
-/// P: a verification that begins after the revocation has returned is refused; and P′: none that is *decided* after it
-/// says yes. Readers note each token that they saw accepted after the revoker's mark; there must be none.
+/// P: a verification that begins after the revocation has returned is refused; and P′: none that is
+/// *decided* after it says yes. Readers note each token that they saw accepted after the revoker's
+/// mark; there must be none.
 #[test]
 fn no_reader_accepts_a_token_after_its_revocation_has_returned() {
     let house = House::open();
@@ -78,7 +79,8 @@ fn no_reader_accepts_any_token_after_its_owners_suspension_has_returned() {
     }
 }
 
-/// A clock that revokes when it is read for the last time, after the decision: the worst moment there is.
+/// A clock that revokes when it is read for the last time, after the decision: the worst moment
+/// there is.
 #[derive(Default)]
 struct MeddlingClock {
     guard: OnceLock<Arc<Guard>>,

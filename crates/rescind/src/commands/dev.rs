@@ -1,4 +1,5 @@
-//! `rescind dev`: the whole product on this machine, with something to protect and somebody to protect it for.
+//! `rescind dev`: the whole product on this machine, with something to protect and somebody to
+//! protect it for.
 
 use crate::cli::{DevArgs, IdentityKind};
 use crate::context::Context;
@@ -11,7 +12,7 @@ use rescind_core::{Actor, TokenPrefix};
 use rescind_guard::Clock;
 use rescind_guard::clock::SystemClock;
 use rescind_server::config::{self, Config, LogFormat, LogLevel, Route, SecretPath};
-use rescind_server::service::{CreateOwner, Services};
+use rescind_server::service::{CreateUser, Services};
 use rescind_store::OwnerError;
 use serde_json::json;
 use std::net::SocketAddr;
@@ -187,7 +188,7 @@ async fn demo_user(services: &Services, data: &DataDir) -> Result<String, Failur
     if known.is_some() {
         return Ok(password);
     }
-    let user = CreateOwner {
+    let user = CreateUser {
         email: EMAIL.into(),
         password: password.clone(),
         first_name: "Demo".into(),

@@ -1,4 +1,5 @@
-//! `rescind serve`: the configuration is the whole of it. SIGTERM drains, SIGHUP reads routes and keys again.
+//! `rescind serve`: the configuration is the whole of it. SIGTERM drains, SIGHUP reads routes and
+//! keys again.
 
 use crate::cli::ServeArgs;
 use crate::failure::Failure;

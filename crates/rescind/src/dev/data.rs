@@ -18,7 +18,8 @@ const PASSWORD: &str = "demo.password";
 const JWKS: &str = "jwks.json";
 const LOCK: &str = "rescind.db.lock";
 
-/// Everything that `--fresh` takes away: these names only, whatever else lies there. The lock stays.
+/// Everything that `--fresh` takes away: these names only, whatever else lies there. The lock
+/// stays.
 const OURS: [&str; 8] = [
     "rescind.db",
     "rescind.db-wal",

@@ -1,5 +1,5 @@
-//! What `rescind dev` brings along, so that everything can be tried without anybody else: a directory with its
-//! secrets, an identity issuer, and an API to protect.
+//! What `rescind dev` brings along, so that everything can be tried without anybody else: a
+//! directory with its secrets, an identity issuer, and an API to protect.
 
 mod data;
 mod issuer;

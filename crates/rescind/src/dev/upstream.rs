@@ -1,4 +1,5 @@
-//! The demo API: answers with what reached it, so that one sees what the gateway lets through and what it adds.
+//! The demo API: answers with what reached it, so that one sees what the gateway lets through and
+//! what it adds.
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};

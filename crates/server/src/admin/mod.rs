@@ -1,4 +1,5 @@
-//! The admin API: JSON under `/v1/`, on its own listener, authenticated from the start. Errors are RFC 9457 problems.
+//! The admin API: JSON under `/v1/`, on its own listener, authenticated from the start. Errors are
+//! RFC 9457 problems.
 //!
 //! A handler cannot run without a [`caller::Caller`], which names the scope it needs in its type.
 

@@ -33,7 +33,8 @@ pub(super) fn after<T>(
     after.map_err(|fault| Problem::bad_request(format!("after: {fault}.")))
 }
 
-/// Answers a page that was read with one item more than `limit`, so as to know whether there is another.
+/// Answers a page that was read with one item more than `limit`, so as to know whether there is
+/// another.
 pub(super) fn answer<R, T: Serialize>(
     mut rows: Vec<R>,
     limit: u32,

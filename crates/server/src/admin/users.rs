@@ -7,7 +7,7 @@ use super::owners_view::OwnerView;
 use super::page;
 use crate::http::{Problem, no_store};
 use crate::service::{
-    CreateOwner, CreateUserError, PASSWORD_BYTES_MAX, PasswordsBusy, normal_email,
+    CreateUser, CreateUserError, PASSWORD_BYTES_MAX, PasswordsBusy, normal_email,
 };
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -54,7 +54,7 @@ pub(super) async fn create(
         return Err(Problem::bad_request(detail));
     }
     let tenant = new.tenant_id.as_deref().map(TenantId::parse).transpose();
-    let new = CreateOwner {
+    let new = CreateUser {
         email: new.email,
         password: new.password,
         first_name: text("first_name", new.first_name, NAME_BYTES_MAX)?,

@@ -13,8 +13,9 @@ use rescind_guard::credentials::CredentialHeaders;
 const RESERVED_PREFIXES: [&str; 2] = ["x-rescind-", "x-forwarded-"];
 
 /// `Expect` is about our connection, `identity` carries the identity token of a contract of ours.
-/// `Proxy` becomes `HTTP_PROXY` in CGI (CVE-2016-5385). Who asks and from where is for us to say; and frameworks take the others for the path or the
-/// method, so that another request would be answered than the one that was verified.
+/// `Proxy` becomes `HTTP_PROXY` in CGI (CVE-2016-5385). Who asks and from where is for us to say;
+/// and frameworks take the others for the path or the method, so that another request would be
+/// answered than the one that was verified.
 const RESERVED: [&str; 19] = [
     "expect",
     "identity",

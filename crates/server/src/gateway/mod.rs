@@ -61,8 +61,8 @@ pub struct Gateway {
     signed_bodies: Semaphore,
 }
 
-/// What all signed bodies may take together, in KiB, before their signatures are known: key ids are no secret, so
-/// whoever has one could make us hold a body for each connection.
+/// What all signed bodies may take together, in KiB, before their signatures are known: key ids are
+/// no secret, so whoever has one could make us hold a body for each connection.
 const SIGNED_BODIES_KIB_MAX: u32 = 128 * 1024;
 
 #[derive(Debug, thiserror::Error)]

@@ -12,7 +12,8 @@ use std::time::Duration;
 /// Largest body of our own endpoints; the longest real one has a few hundred bytes.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
-/// A body that has not arrived whole by then is given up, where the listener does not say otherwise.
+/// A body that has not arrived whole by then is given up, where the listener does not say
+/// otherwise.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 
 #[derive(Debug, thiserror::Error)]

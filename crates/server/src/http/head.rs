@@ -1,8 +1,9 @@
-//! What must be right in every request's head, whoever it is for: where the message ends, which host is meant, and what the
-//! client expects.
+//! What must be right in every request's head, whoever it is for: where the message ends, which
+//! host is meant, and what the client expects.
 //!
-//! hyper has already refused what it cannot parse. What is left are heads that another program, before or behind us, would
-//! read differently. The listener ends the connection with the refusal: where one message ends and the next begins is in doubt.
+//! hyper has already refused what it cannot parse. What is left are heads that another program,
+//! before or behind us, would read differently. The listener ends the connection with the refusal:
+//! where one message ends and the next begins is in doubt.
 
 use super::Problem;
 use http::request::Parts;

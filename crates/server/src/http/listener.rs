@@ -1,7 +1,8 @@
 //! Accepting connections, bounded in number and in time, until told to stop.
 //!
-//! `axum::serve` gives hyper no timer, and without one hyper's header time-out is silently off: a client that
-//! drips its header holds a connection for ever. So connections are served here, with a timer.
+//! `axum::serve` gives hyper no timer, and without one hyper's header time-out is silently off: a
+//! client that drips its header holds a connection for ever. So connections are served here, with a
+//! timer.
 
 use super::Problem;
 use super::head::{self, HeadFault};
@@ -39,8 +40,8 @@ pub struct Connection {
     pub body_timeout: Duration,
 }
 
-/// What is served, and how a request is refused whose head is at fault: given its path, in the shape that its caller
-/// reads.
+/// What is served, and how a request is refused whose head is at fault: given its path, in the
+/// shape that its caller reads.
 #[derive(Clone, Debug)]
 pub struct Site {
     pub router: Router,
@@ -57,7 +58,8 @@ impl Site {
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub connections_max: usize,
-    /// From the first byte that may be sent to the end of the head; also how long a connection may idle.
+    /// From the first byte that may be sent to the end of the head; also how long a connection may
+    /// idle.
     pub header_timeout: Duration,
     pub body_timeout: Duration,
 }
@@ -77,14 +79,16 @@ impl Listener {
         self.socket.local_addr()
     }
 
-    /// Serves until `stop` turns true, then lets requests in flight finish within [`DRAIN_TIMEOUT`].
+    /// Serves until `stop` turns true, then lets requests in flight finish within
+    /// [`DRAIN_TIMEOUT`].
     pub async fn serve(self, site: Site, stop: watch::Receiver<bool>) {
         let places = Arc::new(Semaphore::new(self.limits.connections_max));
         let connections = TaskTracker::new();
         let mut stopped = std::pin::pin!(turned_true(stop.clone()));
         loop {
             let next = async {
-                // Beyond the limit connections wait in the kernel's queue; idle ones time out and make room.
+                // Beyond the limit connections wait in the kernel's queue; idle ones time out and
+                // make room.
                 let place = Arc::clone(&places).acquire_owned().await;
                 (self.socket.accept().await, place)
             };
@@ -152,8 +156,9 @@ async fn serve_connection(
     }
 }
 
-/// A client that asks and never reads would hold its place for ever: hyper waits for it to take the answer, without a
-/// time-out. The kernel ends the connection once what we sent has not been taken for so long (TCP_USER_TIMEOUT).
+/// A client that asks and never reads would hold its place for ever: hyper waits for it to take the
+/// answer, without a time-out. The kernel ends the connection once what we sent has not been taken
+/// for so long (TCP_USER_TIMEOUT).
 fn end_if_unread(stream: &TcpStream, timeout: Duration) {
     let millis = timeout.as_millis().try_into().unwrap_or(u32::MAX);
     if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(stream, millis) {

@@ -13,7 +13,8 @@ pub use problem::Problem;
 use axum::response::Response;
 use http::{HeaderValue, header};
 
-/// Says that an answer carries a secret or somebody's list: no cache may keep it, however it is set up.
+/// Says that an answer carries a secret or somebody's list: no cache may keep it, however it is set
+/// up.
 pub fn no_store(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

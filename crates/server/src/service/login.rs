@@ -1,7 +1,8 @@
 //! E-mail and password in, a token out.
 //!
-//! A wrong password, an unknown user and a suspended one get one answer and take one time. Limits are by address
-//! and by e-mail, before anything is hashed; the e-mail's own limit counts unknown ones too, or it would tell them apart.
+//! A wrong password, an unknown user and a suspended one get one answer and take one time. Limits
+//! are by address and by e-mail, before anything is hashed; the e-mail's own limit counts unknown
+//! ones too, or it would tell them apart.
 
 use super::{PasswordsBusy, Services, normal_email};
 use crate::service::tokens::{IssueRequest, Issued};
@@ -78,7 +79,8 @@ impl Services {
         password: String,
         address: IpAddr,
     ) -> Result<LoggedIn, LoginError> {
-        // What cannot be an address of ours is looked up all the same, as itself: it takes the same time.
+        // What cannot be an address of ours is looked up all the same, as itself: it takes the same
+        // time.
         let email = normal_email(email).unwrap_or_else(|| email.to_owned());
         self.login_limits
             .check(address, &email)
@@ -86,7 +88,8 @@ impl Services {
         let user = self.store.user_by_email(&email).await?;
         let stored = user.as_ref().map(|user| user.password_hash.clone());
         let matches = self.passwords.verify(password, stored).await.map_err(LoginError::from)?;
-        // The suspension is asked about again when the token is issued; here so that it takes no longer than a wrong password.
+        // The suspension is asked about again when the token is issued; here so that it takes no
+        // longer than a wrong password.
         let welcome = user.filter(|user| matches && !user.owner.state.is_suspended());
         let owner = welcome.ok_or(LoginError::Refused)?.owner;
         let lifetime =

@@ -10,7 +10,7 @@ pub mod tokens;
 mod usage;
 
 pub use login::{LoggedIn, LoginError, LoginLimits};
-pub use owners::{CreateOwner, CreateUserError, normal_email};
+pub use owners::{CreateUser, CreateUserError, normal_email};
 pub use passwords::{PASSWORD_BYTES_MAX, Passwords, PasswordsBusy};
 pub use tokens::{Achieved, IssueRequest, Issued, RevokeOutcome};
 

@@ -10,7 +10,7 @@ pub const EMAIL_BYTES_MAX: usize = 254;
 const NO_ACCOUNT: &str = "0x0000000000000000000000000000000000000000";
 
 #[derive(Debug)]
-pub struct CreateOwner {
+pub struct CreateUser {
     pub email: String,
     pub password: String,
     pub first_name: String,
@@ -42,7 +42,7 @@ pub fn normal_email(text: &str) -> Option<String> {
 impl Services {
     pub async fn create_user(
         &self,
-        new: CreateOwner,
+        new: CreateUser,
         actor: Actor,
     ) -> Result<Owner, CreateUserError> {
         let email = normal_email(&new.email).ok_or(CreateUserError::Email)?;
@@ -84,7 +84,8 @@ impl Services {
         self.store.create_owner(owner, self.by(actor)).await
     }
 
-    /// The partner that an identity token names; made now, with the contract's self-service defaults, if it is new.
+    /// The partner that an identity token names; made now, with the contract's self-service
+    /// defaults, if it is new.
     pub async fn partner_of(
         &self,
         issuer: &str,

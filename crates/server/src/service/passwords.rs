@@ -1,7 +1,8 @@
 //! Argon2id, a few at a time.
 //!
-//! One hash takes a core for tens of milliseconds and 19 MiB. So as many run at once as there are cores, a short
-//! queue waits, and everybody beyond it is told to come back: a flood of logins must not slow verification down.
+//! One hash takes a core for tens of milliseconds and 19 MiB. So as many run at once as there are
+//! cores, a short queue waits, and everybody beyond it is told to come back: a flood of logins must
+//! not slow verification down.
 
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -56,7 +57,8 @@ impl Passwords {
         self.run(move || hash_now(&argon2, password.as_bytes())).await?
     }
 
-    /// Whether `password` is the one that `stored` was made of. With `None` (no such user) it takes as long and says no.
+    /// Whether `password` is the one that `stored` was made of. With `None` (no such user) it takes
+    /// as long and says no.
     pub async fn verify(
         &self,
         password: String,
@@ -81,7 +83,8 @@ impl Passwords {
             .ok_or(PasswordsBusy::Full { retry_after: RETRY_AFTER })?;
         let at_once = Arc::clone(&self.at_once);
         let permit = at_once.acquire_owned().await.map_err(|_| PasswordsBusy::Failed)?;
-        // The permit goes with the work: a caller that hangs up does not free a core that is still busy.
+        // The permit goes with the work: a caller that hangs up does not free a core that is still
+        // busy.
         let done = tokio::task::spawn_blocking(move || {
             let result = work();
             drop(permit);

@@ -71,7 +71,8 @@ impl Services {
         Ok(Issued { record, secret })
     }
 
-    /// Ends a token for good. The store returns after the commit is durable and this node's index has let go of it.
+    /// Ends a token for good. The store returns after the commit is durable and this node's index
+    /// has let go of it.
     pub async fn revoke(
         &self,
         what: Revocation,
@@ -94,8 +95,8 @@ impl Services {
         })
     }
 
-    /// Ends all of a partner's legacy keys, asked for by the partner. One write: it is done even if the caller leaves, and
-    /// no key made before it escapes.
+    /// Ends all of a partner's legacy keys, asked for by the partner. One write: it is done even if
+    /// the caller leaves, and no key made before it escapes.
     pub async fn revoke_all_keys(&self, owner: OwnerId) -> Result<usize, StoreError> {
         let by = self.by(Actor::owner(&owner));
         let reason = RevocationReason::Unspecified;

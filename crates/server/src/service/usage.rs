@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Between two flushes. A list shows a use within this and a commit's time: well under five seconds.
+/// Between two flushes. A list shows a use within this and a commit's time: well under five
+/// seconds.
 const FLUSH_EVERY: Duration = Duration::from_secs(2);
-/// Rows in one transaction; more are written in several, so that no revocation waits long behind them.
+/// Rows in one transaction; more are written in several, so that no revocation waits long behind
+/// them.
 const BATCH: usize = 2_000;
 
 impl Services {

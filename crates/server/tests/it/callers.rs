@@ -1,4 +1,5 @@
-//! Those who call: a user with a password, a partner with an identity, a signer, an operator, nobody.
+//! Those who call: a user with a password, a partner with an identity, a signer, an operator,
+//! nobody.
 
 use crate::server::Server;
 use reqwest::{Method, Response, StatusCode};

@@ -1,4 +1,5 @@
-//! A whole server in this process: the real store, listeners, gateway and contracts, on free ports; only the clock is ours.
+//! A whole server in this process: the real store, listeners, gateway and contracts, on free ports;
+//! only the clock is ours.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};

@@ -1,8 +1,9 @@
 //! `/auth/api-keys`: the older bearer keys, sent as `X-API-Key`.
 //!
-//! The documentation speaks of "the" active key, and of making the new one before revoking the old one, which do not fit. Here
-//! several may be active. `DELETE` with a key in `X-API-Key` revokes that very key; with an identity token it
-//! revokes all of the partner's keys: whoever asks for that wants no key to work any more.
+//! The documentation speaks of "the" active key, and of making the new one before revoking the old
+//! one, which do not fit. Here several may be active. `DELETE` with a key in `X-API-Key` revokes
+//! that very key; with an identity token it revokes all of the partner's keys: whoever asks for
+//! that wants no key to work any more.
 
 use super::Error;
 use crate::contracts::Contracts;

@@ -1,4 +1,5 @@
-//! Who is calling: a partner by identity token, or by a signed request. Exactly one of the two, and never a guess.
+//! Who is calling: a partner by identity token, or by a signed request. Exactly one of the two, and
+//! never a guess.
 
 use super::Error;
 use crate::contracts::Contracts;
@@ -34,7 +35,8 @@ impl Contracts {
         owner.filter(|owner| !owner.state.is_suspended()).ok_or(Error::NotAuthenticated)
     }
 
-    /// The partner's token that signed this request, body and all. Nothing but signing is taken here.
+    /// The partner's token that signed this request, body and all. Nothing but signing is taken
+    /// here.
     pub(super) async fn signed(&self, request: Request<Body>) -> Result<Verified, Error> {
         let (parts, body) = request.into_parts();
         if parts.headers.contains_key(IDENTITY) {

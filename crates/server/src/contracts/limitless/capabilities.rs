@@ -1,4 +1,5 @@
-//! `GET /auth/api-tokens/capabilities`: what the partner may do. Somebody new is let in with the self-service default.
+//! `GET /auth/api-tokens/capabilities`: what the partner may do. Somebody new is let in with the
+//! self-service default.
 
 use super::Error;
 use crate::contracts::Contracts;

@@ -19,7 +19,8 @@ use std::sync::Arc;
 /// Longest label, in characters.
 pub(super) const LABEL_CHARS_MAX: usize = 128;
 
-/// Every field may be missing or null; the Rust client sends `{"label":null,"scopes":[]}` for nothing.
+/// Every field may be missing or null; the Rust client sends `{"label":null,"scopes":[]}` for
+/// nothing.
 #[derive(Default, Deserialize)]
 struct DeriveRequest {
     label: Option<String>,

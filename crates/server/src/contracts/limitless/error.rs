@@ -1,5 +1,5 @@
-//! Errors as NestJS writes them: `{message, error, statusCode}`. `message` is a string: the official clients lose or mangle
-//! an array of strings.
+//! Errors as NestJS writes them: `{message, error, statusCode}`. `message` is a string: the
+//! official clients lose or mangle an array of strings.
 
 use crate::http::problem::RETRY_AFTER_OUTAGE;
 use crate::http::{BodyError, HeadFault, no_store};
@@ -143,8 +143,8 @@ impl From<StoreError> for Error {
     }
 }
 
-/// axum adds `Allow` to a method router's own 405, not to a fallback's; the paths here take one to three methods, and a
-/// client that guesses gets the documentation's answer.
+/// axum adds `Allow` to a method router's own 405, not to a fallback's; the paths here take one to
+/// three methods, and a client that guesses gets the documentation's answer.
 pub(super) async fn method_not_allowed() -> Error {
     Error::MethodNotAllowed
 }

@@ -1,4 +1,5 @@
-//! `GET /auth/api-tokens`: the partner's active tokens, a bare array, oldest first, without secrets.
+//! `GET /auth/api-tokens`: the partner's active tokens, a bare array, oldest first, without
+//! secrets.
 
 use super::Error;
 use crate::contracts::Contracts;

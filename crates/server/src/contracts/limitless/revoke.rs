@@ -1,8 +1,8 @@
-//! `DELETE /auth/api-tokens/{tokenId}`: immediate and for good. Another partner's token is answered like an unknown one, and
-//! is not touched.
+//! `DELETE /auth/api-tokens/{tokenId}`: immediate and for good. Another partner's token is answered
+//! like an unknown one, and is not touched.
 //!
-//! The id is decoded after the signature was verified over the raw target, and after routing: `tok%2Fa` is one
-//! segment.
+//! The id is decoded after the signature was verified over the raw target, and after routing:
+//! `tok%2Fa` is one segment.
 
 use super::Error;
 use crate::contracts::Contracts;

@@ -1,5 +1,5 @@
-//! `POST /auth/token`: an e-mail and a password in, a token out. Several tokens of one user live at once, so that a client
-//! can rotate: make the new one, use it, revoke the old one.
+//! `POST /auth/token`: an e-mail and a password in, a token out. Several tokens of one user live at
+//! once, so that a client can rotate: make the new one, use it, revoke the old one.
 
 use super::Error;
 use super::error::Detail;

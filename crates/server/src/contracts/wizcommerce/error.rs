@@ -1,5 +1,5 @@
-//! `errors.HttpError`: `{code, message, details: [{field, reason}]}`. `code` is a string; its values are documented nowhere, so
-//! these are ours.
+//! `errors.HttpError`: `{code, message, details: [{field, reason}]}`. `code` is a string; its
+//! values are documented nowhere, so these are ours.
 
 use crate::http::problem::RETRY_AFTER_OUTAGE;
 use crate::http::{BodyError, HeadFault, no_store};

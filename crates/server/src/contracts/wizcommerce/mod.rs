@@ -1,5 +1,5 @@
-//! WizCommerce: `POST /auth/token` makes a token for an e-mail and a password, `DELETE /auth/token` revokes the very
-//! token that was sent in `X-API-Key`.
+//! WizCommerce: `POST /auth/token` makes a token for an e-mail and a password, `DELETE /auth/token`
+//! revokes the very token that was sent in `X-API-Key`.
 
 mod create;
 mod error;

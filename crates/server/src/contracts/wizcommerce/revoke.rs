@@ -1,5 +1,5 @@
-//! `DELETE /auth/token`: revokes exactly the token that was sent. There is no way to name another one: a body or a query is
-//! not read.
+//! `DELETE /auth/token`: revokes exactly the token that was sent. There is no way to name another
+//! one: a body or a query is not read.
 
 use super::Error;
 use crate::contracts::Contracts;

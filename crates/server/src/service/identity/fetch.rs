@@ -1,7 +1,8 @@
 //! Where an issuer's keys come from: a file, or a URL that is asked rarely and believed little.
 //!
-//! At most one request is under way, never two within [`UNKNOWN_KEY_PAUSE_MILLIS`] because of unknown key ids (anybody can
-//! send those), redirects are not followed, and the answer is bounded. After a failure the last good set stays.
+//! At most one request is under way, never two within [`UNKNOWN_KEY_PAUSE_MILLIS`] because of
+//! unknown key ids (anybody can send those), redirects are not followed, and the answer is bounded.
+//! After a failure the last good set stays.
 
 use super::IdentityError;
 use super::keys::{KEY_SET_BYTES_MAX, Key, KeySet, KeySetError};
@@ -15,12 +16,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Mutex;
 
-/// An unknown key id may mean that the issuer has a new key; it asks for the set again, but not more often than this.
+/// An unknown key id may mean that the issuer has a new key; it asks for the set again, but not
+/// more often than this.
 pub(super) const UNKNOWN_KEY_PAUSE_MILLIS: u64 = 30_000;
 /// One request for a key set, from the first byte to the last.
 pub(super) const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
-/// Keys that could not be read again for this long are not trusted any more: whoever stole one and can keep its issuer from
-/// being asked would be believed for ever.
+/// Keys that could not be read again for this long are not trusted any more: whoever stole one and
+/// can keep its issuer from being asked would be believed for ever.
 pub(super) const TRUSTED_MILLIS_MAX: u64 = 24 * 60 * 60 * 1_000;
 /// Between tries after a failure: doubled each time, up to the refresh interval.
 const BACK_OFF_FIRST: Duration = Duration::from_secs(1);

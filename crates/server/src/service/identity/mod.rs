@@ -1,8 +1,10 @@
-//! Who a partner is, said by an issuer that the operator trusts: a JWT (RFC 7519), verified after RFC 8725.
+//! Who a partner is, said by an issuer that the operator trusts: a JWT (RFC 7519), verified after
+//! RFC 8725.
 //!
-//! The issuer is picked by the claim `iss` among those configured, the key by `kid` among that issuer's own, and
-//! the algorithm by the *key*, never by the token: ES256 or EdDSA. Nothing in the token says where keys come
-//! from (`jku`, `jwk`, `x5u`, `x5c` are not looked at). `exp`, `aud`, `iss` and `sub` are required.
+//! The issuer is picked by the claim `iss` among those configured, the key by `kid` among that
+//! issuer's own, and the algorithm by the *key*, never by the token: ES256 or EdDSA. Nothing in the
+//! token says where keys come from (`jku`, `jwk`, `x5u`, `x5c` are not looked at). `exp`, `aud`,
+//! `iss` and `sub` are required.
 
 mod fetch;
 mod keys;
@@ -20,7 +22,8 @@ use serde::Deserialize;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
-/// Longest identity token that is looked at; with a list of linked accounts a real one has a few KiB.
+/// Longest identity token that is looked at; with a list of linked accounts a real one has a few
+/// KiB.
 pub const IDENTITY_BYTES_MAX: usize = 8 * 1024;
 /// Longest subject: what the store keeps of it.
 pub const SUBJECT_BYTES_MAX: usize = 256;
