@@ -6,8 +6,8 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use rescind_core::signature::{Secret, SignedRequest};
 use rescind_core::target::unambiguous_path;
 use rescind_core::{
-    Authentic, Bounds, Demand, Digest, Presented, ScopeSet, SignedHeaders, Timestamp, TokenKind,
-    TokenPrefix, decide, recognise,
+    Authentic, Bounds, Demand, Digest, NotBefore, Presented, ScopeSet, SignedHeaders, Timestamp,
+    TokenKind, TokenPrefix, decide, recognise,
 };
 use std::hint::black_box;
 
@@ -26,7 +26,9 @@ fn bounds(scopes: &ScopeSet) -> Bounds<'_> {
         revoked: false,
         scopes,
         owner_suspended: false,
-        owner_not_before: Some(Timestamp::MIN),
+        networks: None,
+        not_before: NotBefore { owner: Some(Timestamp::MIN), ..NotBefore::default() },
+        owner_networks: None,
         owner_scopes: Some(scopes),
     }
 }
@@ -43,7 +45,7 @@ fn signature(c: &mut Criterion) {
     let now = Timestamp::parse(TIME).expect("a time");
     let held = scopes(&["trading"]);
     for (name, body) in [("no body", vec![]), ("1 KiB", vec![b'x'; 1024])] {
-        let request = SignedRequest { method: "POST", target: "/orders?market=btc", body: &body };
+        let request = SignedRequest::with_body("POST", "/orders?market=btc", &body);
         let signature = key.sign(TIME, &request);
         let signed = SignedHeaders::parse("yMgNkJxBzzRUetgb", TIME, &signature).expect("headers");
         c.bench_function(&format!("signature/verify, {name}"), |b| {
@@ -53,7 +55,7 @@ fn signature(c: &mut Criterion) {
             });
         });
     }
-    let signature = key.sign(TIME, &SignedRequest { method: "GET", target: "/", body: b"" });
+    let signature = key.sign(TIME, &SignedRequest::with_body("GET", "/", b""));
     c.bench_function("signature/read headers", |b| {
         b.iter(|| SignedHeaders::parse("yMgNkJxBzzRUetgb", black_box(TIME), &signature).is_ok());
     });
@@ -65,7 +67,7 @@ fn decision(c: &mut Criterion) {
     let needed = scopes(&["delegated_signing", "trading"]);
     let (now, digest) = (Timestamp::from_millis(0), Digest::of(b"any"));
     let authentic = Authentic::by_digest(&digest, &digest, bounds(&held)).expect("authentic");
-    let demand = Demand { admin: false, scopes: &needed };
+    let demand = Demand { admin: false, scopes: &needed, client: None };
     c.bench_function("decide", |b| b.iter(|| decide(black_box(authentic), &demand, now).is_ok()));
     let target = "/v1/markets/btc-100k/orders?limit=10&page=2";
     c.bench_function("target/path", |b| b.iter(|| unambiguous_path(black_box(target)).is_ok()));

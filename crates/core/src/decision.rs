@@ -1,7 +1,8 @@
 //! The decision. Every way of enforcement ends in [`decide`], and nothing else says yes.
 
-use crate::signature::{SIGNATURE_WINDOW_MILLIS, SignedRequest, SigningKey};
-use crate::{Digest, ScopeSet, SignedHeaders, Timestamp, TokenKind};
+use crate::signature::{BodyProof, SIGNATURE_WINDOW_MILLIS, SignedRequest, SigningKey};
+use crate::{Digest, NetworkSet, ScopeSet, SignedHeaders, Timestamp, TokenKind};
+use core::net::IpAddr;
 
 /// Every fact that the decision rests on, as the index knows it now.
 #[derive(Clone, Copy, Debug)]
@@ -11,9 +12,28 @@ pub struct Bounds<'a> {
     pub expires_at: Option<Timestamp>,
     pub revoked: bool,
     pub scopes: &'a ScopeSet,
+    pub networks: Option<&'a NetworkSet>,
+    pub not_before: NotBefore,
     pub owner_suspended: bool,
-    pub owner_not_before: Option<Timestamp>,
     pub owner_scopes: Option<&'a ScopeSet>,
+    pub owner_networks: Option<&'a NetworkSet>,
+}
+
+/// Tokens issued before these moments have been taken back as a set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NotBefore {
+    pub owner: Option<Timestamp>,
+    pub tenant: Option<Timestamp>,
+    pub everything: Option<Timestamp>,
+}
+
+impl NotBefore {
+    /// The latest of them. "Everything" leaves operators' tokens alone: whoever takes back all
+    /// tokens of the API's clients must be able to go on working.
+    pub fn strictest(self, kind: TokenKind) -> Option<Timestamp> {
+        let everything = if kind == TokenKind::Admin { None } else { self.everything };
+        self.owner.max(self.tenant).max(everything)
+    }
 }
 
 impl<'a> Bounds<'a> {
@@ -31,6 +51,8 @@ pub struct Demand<'a> {
     /// Whether an operator's token is wanted (the admin listener) or a token for the API behind us.
     pub admin: bool,
     pub scopes: &'a ScopeSet,
+    /// Where the request comes from, as far as it is known.
+    pub client: Option<IpAddr>,
 }
 
 /// A presented credential that matched a record. Not yet a yes.
@@ -57,18 +79,20 @@ pub enum Denial {
     Revoked,
     #[error("expired")]
     Expired,
-    #[error("issued before its owner's not-before time")]
+    #[error("issued before the time up to which all tokens were taken back")]
     IssuedBefore,
     #[error("the owner is suspended")]
     OwnerSuspended,
     #[error("not a token for this listener")]
     WrongAudience,
+    #[error("not from a network that it may be used from")]
+    WrongNetwork,
     #[error("a required scope is missing")]
     MissingScope,
 }
 
 impl Denial {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Unknown,
         Self::Mistyped,
         Self::BadSignature,
@@ -78,6 +102,7 @@ impl Denial {
         Self::IssuedBefore,
         Self::OwnerSuspended,
         Self::WrongAudience,
+        Self::WrongNetwork,
         Self::MissingScope,
     ];
 
@@ -97,6 +122,7 @@ impl Denial {
             Self::IssuedBefore => "issued_before",
             Self::OwnerSuspended => "owner_suspended",
             Self::WrongAudience => "wrong_audience",
+            Self::WrongNetwork => "wrong_network",
             Self::MissingScope => "missing_scope",
         }
     }
@@ -119,9 +145,10 @@ impl<'a> Authentic<'a> {
         request: &SignedRequest<'_>,
         now: Timestamp,
         bounds: Bounds<'a>,
-    ) -> Result<Self, Denial> {
+    ) -> Result<(Self, BodyProof), Denial> {
         in_window(signed, now)?;
-        if key.verifies(signed, request) { Ok(Self(bounds)) } else { Err(Denial::BadSignature) }
+        let proof = key.verifies(signed, request).ok_or(Denial::BadSignature)?;
+        Ok((Self(bounds), proof))
     }
 }
 
@@ -151,7 +178,8 @@ pub fn decide<'a>(
     if bounds.expires_at.is_some_and(|end| now >= end) {
         return Err(Denial::Expired);
     }
-    if bounds.owner_not_before.is_some_and(|start| bounds.issued_at < start) {
+    let not_before = bounds.not_before.strictest(bounds.kind);
+    if not_before.is_some_and(|start| bounds.issued_at < start) {
         return Err(Denial::IssuedBefore);
     }
     if bounds.owner_suspended {
@@ -160,11 +188,19 @@ pub fn decide<'a>(
     if (bounds.kind == TokenKind::Admin) != demand.admin {
         return Err(Denial::WrongAudience);
     }
+    if !(reachable(bounds.networks, demand) && reachable(bounds.owner_networks, demand)) {
+        return Err(Denial::WrongNetwork);
+    }
     let allowed_by_owner = bounds.owner_scopes.is_none_or(|most| most.contains_all(demand.scopes));
     if !(bounds.scopes.contains_all(demand.scopes) && allowed_by_owner) {
         return Err(Denial::MissingScope);
     }
     Ok(Permitted(bounds))
+}
+
+/// A bound on networks is not met by a request that comes from nobody knows where.
+fn reachable(networks: Option<&NetworkSet>, demand: &Demand<'_>) -> bool {
+    networks.is_none_or(|set| demand.client.is_some_and(|address| set.contains(address)))
 }
 
 impl<'a> Permitted<'a> {

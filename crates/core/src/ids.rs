@@ -9,7 +9,7 @@ use core::fmt;
 use rand::{CryptoRng, RngExt, distr::Alphanumeric};
 
 /// Longest id that is accepted, in bytes.
-pub(crate) const ID_BYTES_MAX: usize = 64;
+pub const ID_BYTES_MAX: usize = 64;
 
 /// 16 uniform base62 characters: 95 bits, so ids cannot be guessed or collide.
 const RANDOM_CHARS: usize = 16;

@@ -49,13 +49,13 @@ pub fn may_have_another(active: usize) -> Result<(), IssueDenial> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Actor, Capabilities, OwnerId, OwnerState, TenantId, Timestamp};
+    use crate::{Actor, Capabilities, OwnerId, OwnerState, Timestamp};
     use alloc::string::String;
     use rstest::rstest;
 
     fn user() -> OwnerKind {
         let (email, first_name, last_name) = (String::new(), String::new(), String::new());
-        OwnerKind::User { email, first_name, last_name, tenant: TenantId::parse("t").unwrap() }
+        OwnerKind::User { email, first_name, last_name }
     }
 
     fn partner() -> OwnerKind {
@@ -71,9 +71,14 @@ mod tests {
         Owner {
             id: OwnerId::parse("o").unwrap(),
             kind,
+            tenant: None,
             state: OwnerState::Active,
             not_before: None,
-            capabilities: Capabilities { token_management: true, allowed_scopes: None },
+            capabilities: Capabilities {
+                token_management: true,
+                allowed_scopes: None,
+                allowed_networks: None,
+            },
             created_at: Timestamp::from_millis(0),
         }
     }

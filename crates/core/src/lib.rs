@@ -18,6 +18,8 @@ pub mod audit;
 mod decision;
 mod ids;
 mod issuance;
+mod narrowing;
+mod network;
 mod presented;
 mod record;
 mod scope;
@@ -26,13 +28,15 @@ pub mod target;
 mod time;
 mod token;
 
-pub use decision::{Authentic, Bounds, Demand, Denial, Permitted, decide, in_window};
-pub use ids::{IdError, OwnerId, TenantId, TokenId};
+pub use decision::{Authentic, Bounds, Demand, Denial, NotBefore, Permitted, decide, in_window};
+pub use ids::{ID_BYTES_MAX, IdError, OwnerId, TenantId, TokenId};
 pub use issuance::{ACTIVE_TOKENS_MAX, IssueDenial, may_have_another, may_issue};
+pub use narrowing::{OVERLAP_MAX, TokenUpdate, Widening, overlap_end};
+pub use network::{NETWORKS_MAX, Network, NetworkError, NetworkSet};
 pub use presented::{BEARER_BYTES_MAX, KEY_ID_BYTES_MAX, Malformed, Presented, SignedHeaders};
 pub use record::{
-    Actor, Capabilities, Owner, OwnerKind, OwnerState, RevocationReason, TokenKind, TokenRecord,
-    TokenState,
+    Actor, Capabilities, Owner, OwnerKind, OwnerState, RevocationReason, Rotation, TokenKind,
+    TokenRecord, TokenState,
 };
 pub use scope::{SCOPE_BYTES_MAX, SCOPES_MAX, Scope, ScopeError, ScopeSet};
 pub use time::{TIMESTAMP_BYTES_MAX, Timestamp, TimestampError};

@@ -1,6 +1,9 @@
 //! A credential as it was sent: bounded and readable, and nothing more is known about it.
 
-use crate::{TIMESTAMP_BYTES_MAX, Timestamp, signature::Mac};
+use crate::{
+    Digest, TIMESTAMP_BYTES_MAX, Timestamp,
+    signature::{Covers, Mac},
+};
 
 /// Longest bearer token that is looked at. Ours have at most 55 bytes; imported ones may be longer.
 pub const BEARER_BYTES_MAX: usize = 512;
@@ -22,6 +25,7 @@ pub struct SignedHeaders<'a> {
     timestamp_text: &'a str,
     timestamp: Timestamp,
     mac: Mac,
+    covers: Covers<'a>,
 }
 
 /// Why a credential cannot be read. A malformed one is refused; no other scheme is tried after it.
@@ -43,6 +47,8 @@ pub enum Malformed {
     Timestamp,
     #[error("the signature is not padded standard base64 of 32 bytes")]
     Signature,
+    #[error("what the signature covers is not named as content-digest, or has no SHA-256 digest")]
+    Covers,
 }
 
 impl<'a> Presented<'a> {
@@ -76,11 +82,23 @@ impl<'a> SignedHeaders<'a> {
             timestamp_text: timestamp,
             timestamp: Timestamp::parse(timestamp).map_err(|_| Malformed::Timestamp)?,
             mac: Mac::parse(signature).ok_or(Malformed::Signature)?,
+            covers: Covers::Body,
         })
+    }
+
+    /// The signature covers a `Content-Digest` in place of the body: its value as sent, and the
+    /// SHA-256 in it.
+    pub fn covering_digest(self, content_digest: &'a str, sha256: Digest) -> Self {
+        Self { covers: Covers::Digest(content_digest, sha256), ..self }
     }
 
     pub fn key_id(&self) -> &'a str {
         self.key_id
+    }
+
+    /// Whether the body's digest is signed, in place of the body.
+    pub fn covers_digest(&self) -> bool {
+        matches!(self.covers, Covers::Digest(..))
     }
 
     pub fn timestamp(&self) -> Timestamp {
@@ -89,6 +107,10 @@ impl<'a> SignedHeaders<'a> {
 
     pub(crate) fn timestamp_text(&self) -> &'a str {
         self.timestamp_text
+    }
+
+    pub(crate) fn covers(&self) -> Covers<'a> {
+        self.covers
     }
 
     pub(crate) fn mac(&self) -> &Mac {

@@ -1,8 +1,8 @@
 //! What is kept: owners and the tokens issued to them. State carries its evidence.
 
-use crate::{OwnerId, ScopeSet, TenantId, Timestamp, TokenId};
+use crate::{NetworkSet, OwnerId, ScopeSet, TenantId, Timestamp, TokenId};
 use alloc::{boxed::Box, format, string::String};
-use core::fmt;
+use core::{fmt, time::Duration};
 
 /// A token, without its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +15,20 @@ pub struct TokenRecord {
     pub issued_at: Timestamp,
     /// First moment at which it is no longer valid; `None` lives until revoked.
     pub expires_at: Option<Timestamp>,
+    /// Where it may be used from; `None` is everywhere.
+    pub allowed_networks: Option<NetworkSet>,
+    /// If it was made to take another's place.
+    pub rotation: Option<Rotation>,
     pub state: TokenState,
+}
+
+/// How a token follows the one that it replaces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rotation {
+    pub from: TokenId,
+    /// How long the old one lives on from the first use of the new one; `None` once its end is
+    /// fixed.
+    pub overlap_from_first_use: Option<Duration>,
 }
 
 /// How a token is presented, and where.
@@ -42,6 +55,9 @@ pub enum TokenState {
 pub struct Owner {
     pub id: OwnerId,
     pub kind: OwnerKind,
+    /// The organisation that it belongs to: every user has one. An operator with one sees and
+    /// touches nothing else.
+    pub tenant: Option<TenantId>,
     pub state: OwnerState,
     /// Tokens issued before this moment are refused: one write takes back a whole set.
     pub not_before: Option<Timestamp>,
@@ -55,7 +71,6 @@ pub enum OwnerKind {
         email: String,
         first_name: String,
         last_name: String,
-        tenant: TenantId,
     },
     /// Known by an identity issuer as `subject`; ids of different issuers never meet.
     Partner {
@@ -82,6 +97,8 @@ pub struct Capabilities {
     /// The most that any token of this owner can do, at issue and at each verification;
     /// `None` sets no bound.
     pub allowed_scopes: Option<ScopeSet>,
+    /// Where any token of this owner may be used from; `None` is everywhere.
+    pub allowed_networks: Option<NetworkSet>,
 }
 
 /// Who did something: `token:ID`, `owner:ID` or `system:NAME`.
@@ -250,9 +267,8 @@ mod tests {
 
     #[test]
     fn kinds_of_owner_have_their_names() {
-        let tenant = TenantId::parse("t").unwrap();
         let none = String::new;
-        let user = OwnerKind::User { email: none(), first_name: none(), last_name: none(), tenant };
+        let user = OwnerKind::User { email: none(), first_name: none(), last_name: none() };
         let partner =
             OwnerKind::Partner { profile_id: 1, account: none(), issuer: none(), subject: none() };
         let operator = OwnerKind::Operator { name: none() };

@@ -6,9 +6,15 @@
 //! clients sign what they send, and each spells differently. The parts cannot run into each other,
 //! because the first three cannot contain a line feed: headers and the request line end at one, and
 //! nothing that has one verifies.
+//!
+//! A proxy that hands over no body leaves its verifier without the last part. For it there is a
+//! second form, which the client asks for: the first line is `content-digest` instead, and the last
+//! part the value of the header `Content-Digest` (RFC 9530). No timestamp reads `content-digest`,
+//! so a signature of one form is never one of the other. Whoever has the body compares it with the
+//! digest; [`BodyProof`] says whether that has been done.
 
-use crate::SignedHeaders;
-use alloc::vec::Vec;
+use crate::{Digest, SignedHeaders};
+use alloc::{string::String, vec::Vec};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use core::fmt;
 use hmac::{Hmac, KeyInit, Mac as _};
@@ -29,7 +35,37 @@ pub struct SignedRequest<'a> {
     pub method: &'a str,
     /// The raw request target: path and query, as in the request line.
     pub target: &'a str,
-    pub body: &'a [u8],
+    pub content: Content<'a>,
+}
+
+/// What the verifier has of the body.
+#[derive(Clone, Copy)]
+pub enum Content<'a> {
+    /// All of it; empty if there is none.
+    Body(&'a [u8]),
+    /// It stayed with the proxy that asks.
+    Unseen,
+}
+
+/// What is known of the body of a request that was let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyProof {
+    /// Nobody has signed it.
+    Unsigned,
+    /// It was seen, and the signature covers it.
+    Verified,
+    /// The signature covers a digest, and the body was not seen: whoever has it must compare.
+    Digest,
+    /// The signature covers an empty body, and none was seen: whoever has one must refuse it.
+    Empty,
+}
+
+/// What a signature says it covers, besides the request line.
+#[derive(Clone, Copy)]
+pub(crate) enum Covers<'a> {
+    Body,
+    /// The value of `Content-Digest` as sent, and its SHA-256.
+    Digest(&'a str, Digest),
 }
 
 /// A claimed HMAC-SHA256 value. It can be compared only by verifying it.
@@ -44,6 +80,13 @@ pub struct Secret(Zeroizing<Vec<u8>>);
 /// blocks.
 #[derive(Clone)]
 pub struct SigningKey(Hmac<Sha256>);
+
+impl<'a> SignedRequest<'a> {
+    /// A request whose body was seen whole.
+    pub const fn with_body(method: &'a str, target: &'a str, body: &'a [u8]) -> Self {
+        Self { method, target, content: Content::Body(body) }
+    }
+}
 
 impl Mac {
     /// Standard alphabet, padded, canonical (RFC 4648 §3.5): one value, one spelling.
@@ -72,7 +115,7 @@ impl Secret {
     }
 
     /// Padded standard base64, for the one answer that shows it.
-    pub fn expose_base64(&self) -> Zeroizing<alloc::string::String> {
+    pub fn expose_base64(&self) -> Zeroizing<String> {
         Zeroizing::new(STANDARD.encode(&*self.0))
     }
 
@@ -83,21 +126,57 @@ impl Secret {
 }
 
 impl SigningKey {
-    /// Whether the request was signed with this key. Takes constant time in the MAC.
-    pub(crate) fn verifies(&self, signed: &SignedHeaders<'_>, request: &SignedRequest<'_>) -> bool {
+    /// What the signature proves of the body, if the request was signed with this key. Takes
+    /// constant time in the MAC.
+    pub(crate) fn verifies(
+        &self,
+        signed: &SignedHeaders<'_>,
+        request: &SignedRequest<'_>,
+    ) -> Option<BodyProof> {
         // With a line feed inside, one message would be the message of two different requests.
         let apart = !request.method.contains('\n') && !request.target.contains('\n');
-        let mac = self.authenticate(signed.timestamp_text(), request);
-        apart && mac.verify_slice(&signed.mac().0).is_ok()
+        let mac = self.authenticate(signed.timestamp_text(), request, signed.covers());
+        let proof = match (signed.covers(), request.content) {
+            (Covers::Body, Content::Body(_)) => BodyProof::Verified,
+            (Covers::Body, Content::Unseen) => BodyProof::Empty,
+            (Covers::Digest(..), Content::Unseen) => BodyProof::Digest,
+            (Covers::Digest(_, digest), Content::Body(body)) if Digest::of(body) == digest => {
+                BodyProof::Verified
+            }
+            (Covers::Digest(..), Content::Body(_)) => return None,
+        };
+        (apart && mac.verify_slice(&signed.mac().0).is_ok()).then_some(proof)
     }
 
-    /// The signature in base64, as a client makes it.
-    pub fn sign(&self, timestamp: &str, request: &SignedRequest<'_>) -> alloc::string::String {
-        STANDARD.encode(self.authenticate(timestamp, request).finalize().into_bytes())
+    /// The signature over the body in base64, as a client makes it.
+    pub fn sign(&self, timestamp: &str, request: &SignedRequest<'_>) -> String {
+        let mac = self.authenticate(timestamp, request, Covers::Body);
+        STANDARD.encode(mac.finalize().into_bytes())
     }
 
-    fn authenticate(&self, timestamp: &str, request: &SignedRequest<'_>) -> Hmac<Sha256> {
+    /// The signature over a `Content-Digest` value in base64, as a client makes it.
+    pub fn sign_digest(
+        &self,
+        timestamp: &str,
+        request: &SignedRequest<'_>,
+        content_digest: &str,
+    ) -> String {
+        // Only the text is signed.
+        let covers = Covers::Digest(content_digest, Digest::from_bytes([0; 32]));
+        let mac = self.authenticate(timestamp, request, covers);
+        STANDARD.encode(mac.finalize().into_bytes())
+    }
+
+    fn authenticate(
+        &self,
+        timestamp: &str,
+        request: &SignedRequest<'_>,
+        covers: Covers<'_>,
+    ) -> Hmac<Sha256> {
         let mut mac = self.0.clone();
+        if let Covers::Digest(..) = covers {
+            mac.update(b"content-digest\n");
+        }
         mac.update(timestamp.as_bytes());
         mac.update(b"\n");
         if request.method.bytes().any(|b| b.is_ascii_lowercase()) {
@@ -108,8 +187,29 @@ impl SigningKey {
         mac.update(b"\n");
         mac.update(request.target.as_bytes());
         mac.update(b"\n");
-        mac.update(request.body);
+        match (covers, request.content) {
+            (Covers::Digest(text, _), _) => mac.update(text.as_bytes()),
+            (Covers::Body, Content::Body(body)) => mac.update(body),
+            (Covers::Body, Content::Unseen) => {}
+        }
         mac
+    }
+}
+
+impl BodyProof {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unsigned => "unsigned",
+            Self::Verified => "verified",
+            Self::Digest => "digest",
+            Self::Empty => "empty",
+        }
+    }
+}
+
+impl fmt::Debug for Content<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Content")
     }
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Authentic, Bounds, Denial, ScopeSet, Timestamp, TokenKind};
+use crate::{Authentic, Bounds, Denial, NotBefore, ScopeSet, Timestamp, TokenKind};
 use alloc::{format, string::String};
 use proptest::prelude::*;
 use rand::{SeedableRng, rngs::StdRng};
@@ -10,7 +10,7 @@ const TIME: &str = "2026-03-23T12:34:56.789Z";
 const ALL_ONES: &str = "//////////////////////////////////////////8=";
 
 const POST: SignedRequest<'_> =
-    SignedRequest { method: "POST", target: "/orders?market=btc", body: br#"{"foo":"bar"}"# };
+    SignedRequest::with_body("POST", "/orders?market=btc", br#"{"foo":"bar"}"#);
 
 fn digits_key() -> SigningKey {
     Secret::from_bytes(b"01234567890123456789012345678901".to_vec()).key()
@@ -20,7 +20,7 @@ fn now() -> Timestamp {
     Timestamp::parse(TIME).unwrap()
 }
 
-/// Goes through the one public way in.
+/// Goes through the one public way in; what was seen of the body must have been covered.
 fn verify(
     key: &SigningKey,
     time: &str,
@@ -35,12 +35,82 @@ fn verify(
         expires_at: None,
         revoked: false,
         scopes: &scopes,
+        networks: None,
+        not_before: NotBefore::default(),
         owner_suspended: false,
-        owner_not_before: None,
         owner_scopes: None,
+        owner_networks: None,
     };
     let signed = SignedHeaders::parse("key", time, signature).unwrap();
-    Authentic::by_signature(key, &signed, request, now, bounds).map(|_| ())
+    let (_, proof) = Authentic::by_signature(key, &signed, request, now, bounds)?;
+    assert_eq!(proof, BodyProof::Verified);
+    Ok(())
+}
+
+/// What `signed` proves of the body of `request`.
+fn proof(signed: &SignedHeaders<'_>, request: &SignedRequest<'_>) -> Option<BodyProof> {
+    digits_key().verifies(signed, request)
+}
+
+const UNSEEN: SignedRequest<'_> = SignedRequest { content: Content::Unseen, ..POST };
+
+/// Of the body of `POST`, as `openssl dgst -sha256 -binary | base64` has it.
+const DIGEST: &str = "sha-256=:eji/gfOD9pQzrW6QDTWz4jhVk/dqe3q11DVbi6Qe4ks=:";
+
+fn over_digest(text: &'static str) -> SignedHeaders<'static> {
+    let signature = digits_key().sign_digest(TIME, &UNSEEN, text);
+    let signed = SignedHeaders::parse("key", TIME, &signature).unwrap();
+    signed.covering_digest(text, Digest::of(br#"{"foo":"bar"}"#))
+}
+
+#[test]
+fn digest_that_is_signed_covers_the_body_and_nothing_else() {
+    assert_eq!(proof(&over_digest(DIGEST), &POST), Some(BodyProof::Verified));
+    let other = SignedRequest { content: Content::Body(b"{}"), ..POST };
+    assert_eq!(proof(&over_digest(DIGEST), &other), None);
+    let empty = SignedRequest { content: Content::Body(b""), ..POST };
+    assert_eq!(proof(&over_digest(DIGEST), &empty), None);
+}
+
+#[test]
+fn body_that_was_not_seen_is_never_called_verified() {
+    assert_eq!(proof(&over_digest(DIGEST), &UNSEEN), Some(BodyProof::Digest));
+    let whole = digits_key().sign(TIME, &POST);
+    let whole = SignedHeaders::parse("key", TIME, &whole).unwrap();
+    assert_eq!(proof(&whole, &UNSEEN), None);
+    let empty = digits_key().sign(TIME, &UNSEEN);
+    let empty = SignedHeaders::parse("key", TIME, &empty).unwrap();
+    assert_eq!(proof(&empty, &UNSEEN), Some(BodyProof::Empty));
+    assert_eq!(proof(&empty, &POST), None);
+}
+
+#[test]
+fn digest_is_signed_as_sent() {
+    let signature = digits_key().sign_digest(TIME, &UNSEEN, DIGEST);
+    let signed = SignedHeaders::parse("key", TIME, &signature).unwrap();
+    let spaced = signed.covering_digest(" sha-256=:x:", Digest::of(br#"{"foo":"bar"}"#));
+    assert_eq!(proof(&spaced, &POST), None);
+}
+
+/// A body that reads like the digest form is still a body.
+#[test]
+fn signature_of_one_form_is_none_of_the_other() {
+    let body = SignedRequest { content: Content::Body(DIGEST.as_bytes()), ..POST };
+    let signature = digits_key().sign(TIME, &body);
+    let signed = SignedHeaders::parse("key", TIME, &signature).unwrap();
+    assert_eq!(proof(&signed, &body), Some(BodyProof::Verified));
+    let as_digest = signed.covering_digest(DIGEST, Digest::of(br#"{"foo":"bar"}"#));
+    assert_eq!(proof(&as_digest, &POST), None);
+    let signature = digits_key().sign_digest(TIME, &UNSEEN, DIGEST);
+    let as_body = SignedHeaders::parse("key", TIME, &signature).unwrap();
+    assert_eq!(proof(&as_body, &body), None);
+}
+
+#[test]
+fn every_proof_has_its_own_name() {
+    use BodyProof::{Digest, Empty, Unsigned, Verified};
+    let names = [Unsigned, Verified, Digest, Empty].map(BodyProof::as_str);
+    assert_eq!(names, ["unsigned", "verified", "digest", "empty"]);
 }
 
 /// The vectors of the Go and TypeScript SDKs' own tests.
@@ -70,10 +140,10 @@ fn signatures_of_the_sdks_verify(
 #[case::other_spelling(SignedRequest { target: "/orders?market=%62tc", ..POST })]
 #[case::trailing_slash(SignedRequest { target: "/orders/?market=btc", ..POST })]
 #[case::absolute_form(SignedRequest { target: "http://h/orders?market=btc", ..POST })]
-#[case::body(SignedRequest { body: br#"{"foo":"baz"}"#, ..POST })]
-#[case::blank_in_the_body(SignedRequest { body: br#"{"foo": "bar"}"#, ..POST })]
-#[case::body_with_line_feed(SignedRequest { body: b"{\"foo\":\"bar\"}\n", ..POST })]
-#[case::no_body(SignedRequest { body: b"", ..POST })]
+#[case::body(SignedRequest { content: Content::Body(br#"{"foo":"baz"}"#), ..POST })]
+#[case::blank_in_the_body(SignedRequest { content: Content::Body(br#"{"foo": "bar"}"#), ..POST })]
+#[case::body_with_line_feed(SignedRequest { content: Content::Body(b"{\"foo\":\"bar\"}\n"), ..POST })]
+#[case::no_body(SignedRequest { content: Content::Body(b""), ..POST })]
 fn every_part_of_the_request_is_covered(#[case] changed: SignedRequest<'_>) {
     let key = digits_key();
     let signature = key.sign(TIME, &POST);
@@ -111,13 +181,13 @@ fn method_is_signed_in_upper_case() {
 #[test]
 fn parts_cannot_run_into_each_other() {
     let key = digits_key();
-    let request = SignedRequest { method: "POST", target: "/A", body: b"b\nc" };
+    let request = SignedRequest::with_body("POST", "/A", b"b\nc");
     let signature = key.sign(TIME, &request);
     assert_eq!(verify(&key, TIME, &signature, &request, now()), Ok(()));
-    let shifted = SignedRequest { method: "POST", target: "/A\nb", body: b"c" };
+    let shifted = SignedRequest::with_body("POST", "/A\nb", b"c");
     assert_eq!(key.sign(TIME, &shifted), signature);
     assert_eq!(verify(&key, TIME, &signature, &shifted, now()), Err(Denial::BadSignature));
-    let shifted = SignedRequest { method: "POST\n/A", target: "b", body: b"c" };
+    let shifted = SignedRequest::with_body("POST\n/A", "b", b"c");
     assert_eq!(key.sign(TIME, &shifted), signature);
     assert_eq!(verify(&key, TIME, &signature, &shifted, now()), Err(Denial::BadSignature));
 }
@@ -205,11 +275,11 @@ proptest! {
         other: Vec<u8>,
     ) {
         let key = Secret::from_bytes(secret).key();
-        let request = SignedRequest { method: &method, target: &target, body: &body };
+        let request = SignedRequest::with_body(&method, &target, &body);
         let signature: String = key.sign(TIME, &request);
         prop_assert_eq!(verify(&key, TIME, &signature, &request, now()), Ok(()));
         prop_assume!(other != body);
-        let changed = SignedRequest { body: &other, ..request };
+        let changed = SignedRequest { content: Content::Body(&other), ..request };
         prop_assert_eq!(
             verify(&key, TIME, &signature, &changed, now()),
             Err(Denial::BadSignature)

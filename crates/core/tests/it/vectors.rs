@@ -1,11 +1,11 @@
 //! The code against `vectors/`: values that were computed elsewhere.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use rescind_core::signature::{Secret, SignedRequest};
+use rescind_core::signature::{BodyProof, Content, Secret, SignedRequest};
 use rescind_core::target::{TargetFault, unambiguous_path};
 use rescind_core::{
-    Actor, Authentic, Bounds, Demand, Denial, Digest, Recognised, ScopeSet, SignedHeaders,
-    Timestamp, TokenKind, TokenPrefix, audit, decide, recognise,
+    Actor, Authentic, Bounds, Demand, Denial, Digest, NetworkSet, NotBefore, Recognised, ScopeSet,
+    SignedHeaders, Timestamp, TokenKind, TokenPrefix, audit, decide, recognise,
 };
 use serde_json::Value;
 
@@ -46,6 +46,11 @@ fn scopes(row: &Value, field: &str) -> Option<ScopeSet> {
     Some(ScopeSet::parse(names).unwrap())
 }
 
+fn networks(row: &Value) -> Option<NetworkSet> {
+    let blocks = row["allowed_networks"].as_array()?.iter().map(|block| block.as_str().unwrap());
+    Some(NetworkSet::parse(blocks).unwrap())
+}
+
 fn hex(digest: &Digest) -> String {
     digest.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -79,9 +84,11 @@ fn free_bounds(scopes: &ScopeSet) -> Bounds<'_> {
         expires_at: None,
         revoked: false,
         scopes,
+        networks: None,
+        not_before: NotBefore::default(),
         owner_suspended: false,
-        owner_not_before: None,
         owner_scopes: None,
+        owner_networks: None,
     }
 }
 
@@ -90,8 +97,7 @@ fn signed_requests_are_authentic_or_refused() {
     for row in rows(&vectors!("signatures.json"), "cases") {
         let key = Secret::from_bytes(STANDARD.decode(text(row, "secret")).unwrap()).key();
         let body = text(row, "body").as_bytes();
-        let request =
-            SignedRequest { method: text(row, "method"), target: text(row, "target"), body };
+        let request = SignedRequest::with_body(text(row, "method"), text(row, "target"), body);
         let (timestamp, signature) = (text(row, "timestamp"), text(row, "signature"));
         let now = moment(row, "now").unwrap();
         let none = ScopeSet::default();
@@ -107,6 +113,33 @@ fn signed_requests_are_authentic_or_refused() {
         if verdict == "authentic" {
             assert_eq!(key.sign(timestamp, &request), signature, "{row}");
         }
+    }
+}
+
+/// The SHA-256 that a reader of the field finds in it.
+fn sha256_in(field: &str) -> Digest {
+    let (_, rest) = field.split_once("sha-256=:").unwrap();
+    let bytes = STANDARD.decode(rest.split_once(':').unwrap().0).unwrap();
+    Digest::from_bytes(bytes.try_into().unwrap())
+}
+
+#[test]
+fn digests_cover_bodies_seen_and_unseen() {
+    for row in rows(&vectors!("digests.json"), "cases") {
+        let key = Secret::from_bytes(STANDARD.decode(text(row, "secret")).unwrap()).key();
+        let content = match row["body"].as_str() {
+            Some(body) => Content::Body(body.as_bytes()),
+            None => Content::Unseen,
+        };
+        let (method, target) = (text(row, "method"), text(row, "target"));
+        let request = SignedRequest { method, target, content };
+        let (timestamp, field) = (text(row, "timestamp"), text(row, "content_digest"));
+        let signed = SignedHeaders::parse("key", timestamp, text(row, "signature")).unwrap();
+        let signed = signed.covering_digest(field, sha256_in(field));
+        let (none, now) = (ScopeSet::default(), moment(row, "timestamp").unwrap());
+        let verdict = Authentic::by_signature(&key, &signed, &request, now, free_bounds(&none))
+            .map_or_else(Denial::as_str, |(_, proof)| BodyProof::as_str(proof));
+        assert_eq!(verdict, text(row, "verdict"), "{row}");
     }
 }
 
@@ -160,19 +193,27 @@ fn decisions_are_made() {
         let held = scopes(token, "scopes").unwrap();
         let (allowed, needed) =
             (scopes(owner, "allowed_scopes"), scopes(demand, "scopes").unwrap());
+        let (own, owners) = (networks(token), networks(owner));
         let bounds = Bounds {
             kind: TokenKind::parse(text(token, "kind")).unwrap(),
             issued_at: moment(token, "issued_at").unwrap(),
             expires_at: moment(token, "expires_at"),
             revoked: flag(token, "revoked"),
             owner_suspended: flag(owner, "suspended"),
-            owner_not_before: moment(owner, "not_before"),
+            networks: own.as_ref(),
+            owner_networks: owners.as_ref(),
+            not_before: NotBefore {
+                owner: moment(owner, "not_before"),
+                tenant: moment(owner, "tenant_not_before"),
+                everything: moment(owner, "everything_not_before"),
+            },
             owner_scopes: allowed.as_ref(),
             ..free_bounds(&held)
         };
         let digest = Digest::of(b"any");
         let authentic = Authentic::by_digest(&digest, &digest, bounds).unwrap();
-        let demand = Demand { admin: flag(demand, "admin"), scopes: &needed };
+        let client = demand["client"].as_str().map(|address| address.parse().unwrap());
+        let demand = Demand { admin: flag(demand, "admin"), scopes: &needed, client };
         let verdict = decide(authentic, &demand, moment(&file, "now").unwrap())
             .map_or_else(Denial::as_str, |_| "permitted");
         assert_eq!(verdict, text(row, "verdict"), "{row}");
