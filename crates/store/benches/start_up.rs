@@ -87,9 +87,12 @@ async fn fill(store: &Arc<SqliteStore>, tokens: usize) -> Vec<TokenId> {
         let new = NewOwner {
             id: owner(number),
             kind: OwnerKind::Operator { name: "bench".into() },
+            tenant: None,
             password_hash: None,
             token_management: false,
             allowed_scopes: None,
+            allowed_networks: None,
+            idempotency: None,
         };
         store.create_owner(new, by()).await.unwrap();
     }
@@ -106,6 +109,9 @@ async fn fill(store: &Arc<SqliteStore>, tokens: usize) -> Vec<TokenId> {
                     label: None,
                     scopes: ScopeSet::parse(["read"]).unwrap(),
                     expires_at: None,
+                    allowed_networks: None,
+                    issued_at: None,
+                    idempotency: None,
                     material: Material::Digest(Digest::of(&number.to_le_bytes())),
                 };
                 ids.push(token.id.clone());

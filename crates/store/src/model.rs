@@ -1,9 +1,11 @@
 //! What goes into a store and what comes out of it.
 
 use rescind_core::{
-    Actor, Digest, IssueDenial, Owner, OwnerId, OwnerKind, RevocationReason, ScopeSet, Timestamp,
-    TokenId, TokenKind, TokenRecord, audit, signature::Secret,
+    Actor, Digest, IssueDenial, NetworkSet, Owner, OwnerId, OwnerKind, RevocationReason, Scope,
+    ScopeSet, TenantId, Timestamp, TokenId, TokenKind, TokenRecord, Widening, audit,
+    signature::Secret,
 };
+use std::time::Duration;
 
 /// Number of the last change that took power away; without gaps, in commit order.
 pub type Epoch = u64;
@@ -26,11 +28,51 @@ pub enum Change {
         record: TokenRecord,
         material: Material,
     },
-    /// `digest` finds a bearer token's place; a signing token is found by its id.
+    /// Scopes, end or networks of a token are others now. `digest` finds a bearer token's place; a
+    /// signing token is found by its id.
+    Updated {
+        record: TokenRecord,
+        digest: Option<Digest>,
+    },
+    /// `digest` as above.
     Revoked {
         id: TokenId,
         digest: Option<Digest>,
     },
+    /// All tokens of a tenant, or all there are, that were issued before this have been taken back.
+    /// (An owner's bound comes with the owner.)
+    NotBefore {
+        tenant: Option<TenantId>,
+        start: Timestamp,
+    },
+}
+
+/// A creation that may be asked for again with the same `Idempotency-Key`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Idempotency {
+    /// Of the caller, what it asks for, and its key.
+    pub key: Digest,
+    /// Of what was asked: under the same key it must be the same.
+    pub request: Digest,
+}
+
+/// What a creation has made: now, or when it was asked for the first time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Created<T> {
+    Now(T),
+    Before(T),
+}
+
+impl<T> Created<T> {
+    pub fn into_inner(self) -> T {
+        match self {
+            Self::Now(made) | Self::Before(made) => made,
+        }
+    }
+
+    pub fn is_replay(&self) -> bool {
+        matches!(self, Self::Before(_))
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -38,20 +80,33 @@ pub struct NewOwner {
     pub id: OwnerId,
     /// A partner's `profile_id` of 0 asks the store to give the next free one.
     pub kind: OwnerKind,
+    /// Users must have one.
+    pub tenant: Option<TenantId>,
     /// Users only: an Argon2id PHC string.
     pub password_hash: Option<String>,
     pub token_management: bool,
     pub allowed_scopes: Option<ScopeSet>,
+    pub allowed_networks: Option<NetworkSet>,
+    pub idempotency: Option<Idempotency>,
 }
 
 /// Fields to change; `None` leaves one as it is.
 #[derive(Clone, Debug, Default)]
 pub struct OwnerUpdate {
+    /// Users only.
+    pub first_name: Option<String>,
+    /// Users only.
+    pub last_name: Option<String>,
+    /// Users only: an Argon2id PHC string.
+    pub password_hash: Option<String>,
     pub suspended: Option<bool>,
     pub token_management: Option<bool>,
-    pub allowed_scopes: Option<ScopeSet>,
-    /// Raises the not-before time; it never goes back.
-    pub not_before: Option<Timestamp>,
+    /// `Some(None)` takes the bound away.
+    pub allowed_scopes: Option<Option<ScopeSet>>,
+    /// `Some(None)` takes the bound away.
+    pub allowed_networks: Option<Option<NetworkSet>>,
+    /// Takes back the owner's tokens; the bound never goes back.
+    pub not_before: Option<IssuedBefore>,
 }
 
 #[derive(Clone, Debug)]
@@ -62,7 +117,39 @@ pub struct NewToken {
     pub label: Option<String>,
     pub scopes: ScopeSet,
     pub expires_at: Option<Timestamp>,
+    pub allowed_networks: Option<NetworkSet>,
     pub material: Material,
+    /// Imports only: when it was issued elsewhere, at the latest now. A set that was taken back
+    /// takes these with it. Otherwise it is issued at `By::at`.
+    pub issued_at: Option<Timestamp>,
+    pub idempotency: Option<Idempotency>,
+}
+
+/// A token that takes another's place: same owner, kind, label, scopes and networks.
+#[derive(Clone, Debug)]
+pub struct NewRotation {
+    pub from: TokenId,
+    pub id: TokenId,
+    pub material: Material,
+    /// `None` gives it the lifetime that the old one was given.
+    pub lifetime: Option<Duration>,
+    pub overlap: Overlap,
+    pub idempotency: Option<Idempotency>,
+}
+
+/// How long the old token lives on, never past its own end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overlap {
+    /// Not at all: it is revoked in the same write.
+    None,
+    FromNow(Duration),
+    FromFirstUse(Duration),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rotated {
+    pub new: TokenRecord,
+    pub old: TokenRecord,
 }
 
 /// Which token to revoke.
@@ -80,6 +167,41 @@ pub struct RevocationOfAll {
     pub owner: OwnerId,
     pub kind: TokenKind,
     pub reason: RevocationReason,
+}
+
+/// Every token of a set that was issued before a moment: one write, whatever their number. Bounds
+/// of all levels hold at once, and none goes back.
+#[derive(Clone, Debug)]
+pub struct SetRevocation {
+    pub set: TokenSet,
+    pub issued_before: IssuedBefore,
+    pub reason: RevocationReason,
+}
+
+/// Which tokens of a set are meant. A token that is issued after the write is never one of them,
+/// whatever the clocks say: the store sees to it that its time of issue lies after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IssuedBefore {
+    /// Every one that there is when this is written.
+    ThisWrite,
+    /// One that is still to come means every one that there is, too.
+    Moment(Timestamp),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenSet {
+    Owner(OwnerId),
+    Tenant(TenantId),
+    /// Operators' tokens excepted.
+    Everything,
+}
+
+/// What the revocation of a set has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SetRevoked {
+    pub epoch: Epoch,
+    /// The bound of this level as it stands now: an earlier one may be stricter than what was asked.
+    pub not_before: Timestamp,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,10 +224,23 @@ pub struct By {
     pub at: Timestamp,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredToken {
     pub record: TokenRecord,
     pub last_used_at: Option<Timestamp>,
+    /// Of its owner.
+    pub tenant: Option<TenantId>,
+    /// The strictest bound that its set revocations have set.
+    pub not_before: Option<Timestamp>,
+    /// The token that takes its place, unless that one was revoked.
+    pub superseded_by: Option<TokenId>,
+}
+
+impl StoredToken {
+    /// One of a set that was taken back.
+    pub fn is_taken_back(&self) -> bool {
+        self.not_before.is_some_and(|start| self.record.issued_at < start)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -115,13 +250,52 @@ pub struct StoredUser {
 }
 
 /// Which tokens to list, oldest first; all that is given must hold.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct TokenFilter {
     pub owner: Option<OwnerId>,
+    pub tenant: Option<TenantId>,
     pub kind: Option<TokenKind>,
-    pub active_only: bool,
+    /// In which state, and at what time that is asked; `None` lists all.
+    pub standing: Option<(Standing, Timestamp)>,
+    pub scope: Option<Scope>,
+    pub issued_before: Option<Timestamp>,
+    pub issued_after: Option<Timestamp>,
     /// Continue after this token, as the last page ended.
     pub after: Option<TokenId>,
+    pub limit: u32,
+}
+
+/// How a token stands at a moment. Exactly one of them holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    Active,
+    /// By itself or with its set.
+    Revoked,
+    Expired,
+}
+
+/// Which owners to list, oldest first; all that is given must hold.
+#[derive(Clone, Debug)]
+pub struct OwnerFilter {
+    pub class: OwnerClass,
+    pub tenant: Option<TenantId>,
+    /// Continue after this owner, as the last page ended.
+    pub after: Option<OwnerId>,
+    pub limit: u32,
+}
+
+/// Which audit entries to list, in order; all that is given must hold.
+#[derive(Clone, Debug, Default)]
+pub struct AuditFilter {
+    /// Continue after this entry; 0 begins with the first.
+    pub after: u64,
+    pub actor: Option<String>,
+    pub action: Option<String>,
+    pub subject: Option<String>,
+    /// Not before this moment.
+    pub since: Option<Timestamp>,
+    /// Before this moment.
+    pub until: Option<Timestamp>,
     pub limit: u32,
 }
 
@@ -138,7 +312,7 @@ pub struct AuditRow {
     pub hash: Digest,
 }
 
-/// The store could not do it, for a reason that is its own and not the caller's.
+/// Why nothing was done, whatever it was that was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Nothing was changed; it may work again later (disk full, queue full).
@@ -153,6 +327,12 @@ pub enum StoreError {
     /// was changed.
     #[error("whoever asked for this may no longer ask")]
     ActorRefused,
+    /// Nobody could administer afterwards. Nothing was changed.
+    #[error("this is the last token that can administer")]
+    LastAdmin,
+    /// Nothing was changed.
+    #[error("this Idempotency-Key was used for something else")]
+    KeyReused,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -164,6 +344,34 @@ pub enum IssueError {
     /// The id or the secret exists already, perhaps revoked.
     #[error("this token exists already")]
     Exists,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum RotateError {
+    #[error("no such token")]
+    Unknown,
+    #[error("the token is not in force")]
+    NotInForce,
+    #[error("the token was rotated already")]
+    Superseded { by: TokenId },
+    #[error(transparent)]
+    Denied(#[from] IssueDenial),
+    #[error("this token exists already")]
+    Exists,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum UpdateError {
+    #[error("no such token")]
+    Unknown,
+    #[error("the token is revoked")]
+    Revoked,
+    #[error(transparent)]
+    Widening(#[from] Widening),
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -1,12 +1,13 @@
 //! The seam: reading apart from writing, and the follower that is told of each commit.
 
 use crate::{
-    AuditRow, By, Change, Epoch, IssueError, NewOwner, NewToken, OwnerClass, OwnerError,
-    OwnerUpdate, Revocation, RevocationOfAll, Revoked, StoreError, StoredToken, StoredUser,
-    TokenFilter,
+    AuditFilter, AuditRow, By, Change, Created, Epoch, IssueError, NewOwner, NewRotation, NewToken,
+    OwnerError, OwnerFilter, OwnerUpdate, Revocation, RevocationOfAll, Revoked, RotateError,
+    Rotated, SetRevocation, SetRevoked, StoreError, StoredToken, StoredUser, TokenFilter,
+    UpdateError,
 };
 use async_trait::async_trait;
-use rescind_core::{Owner, OwnerId, Timestamp, TokenId, TokenRecord};
+use rescind_core::{Digest, Owner, OwnerId, Timestamp, TokenId, TokenRecord, TokenUpdate};
 
 /// Lookups. A row that is not there is `Ok(None)`, never an error; an outage is never "not there".
 #[async_trait]
@@ -19,17 +20,14 @@ pub trait ReadStore: Send + Sync {
         issuer: &str,
         subject: &str,
     ) -> Result<Option<Owner>, StoreError>;
-    /// Oldest first, from after `after`.
-    async fn owners(
-        &self,
-        class: OwnerClass,
-        after: Option<&OwnerId>,
-        limit: u32,
-    ) -> Result<Vec<Owner>, StoreError>;
+    async fn owners(&self, filter: &OwnerFilter) -> Result<Vec<Owner>, StoreError>;
     async fn token(&self, id: &TokenId) -> Result<Option<StoredToken>, StoreError>;
+    /// A bearer token by its text's SHA-256, in whatever state it is.
+    async fn token_by_digest(&self, digest: &Digest) -> Result<Option<StoredToken>, StoreError>;
     async fn tokens(&self, filter: &TokenFilter) -> Result<Vec<StoredToken>, StoreError>;
-    /// In order, from after `after` (0 for the first).
-    async fn audit(&self, after: u64, limit: u32) -> Result<Vec<AuditRow>, StoreError>;
+    async fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditRow>, StoreError>;
+    /// The last entry: the anchor to keep elsewhere.
+    async fn audit_head(&self) -> Result<Option<AuditRow>, StoreError>;
     async fn epoch(&self) -> Result<Epoch, StoreError>;
 }
 
@@ -40,21 +38,33 @@ pub trait ReadStore: Send + Sync {
 /// taken back. (A token may always revoke itself.)
 #[async_trait]
 pub trait WriteStore: ReadStore {
-    async fn create_owner(&self, new: NewOwner, by: By) -> Result<Owner, OwnerError>;
+    async fn create_owner(&self, new: NewOwner, by: By) -> Result<Created<Owner>, OwnerError>;
     async fn update_owner(
         &self,
         id: OwnerId,
         update: OwnerUpdate,
         by: By,
     ) -> Result<Owner, OwnerError>;
-    /// Checks `rescind_core::may_issue` on the owner within the same transaction. Issued at
-    /// `by.at`.
-    async fn issue(&self, new: NewToken, by: By) -> Result<TokenRecord, IssueError>;
+    /// Checks `rescind_core::may_issue` on the owner within the same transaction.
+    async fn issue(&self, new: NewToken, by: By) -> Result<Created<TokenRecord>, IssueError>;
+    /// Issues a token in another's place, and fixes that one's end, in one write.
+    async fn rotate(&self, what: NewRotation, by: By) -> Result<Created<Rotated>, RotateError>;
+    /// Changes what can still be changed of a token that is not revoked.
+    async fn update_token(
+        &self,
+        id: TokenId,
+        update: TokenUpdate,
+        by: By,
+    ) -> Result<TokenRecord, UpdateError>;
     async fn revoke(&self, what: Revocation, by: By) -> Result<Revoked, StoreError>;
     /// How many there were; without any, nothing is changed. A token that is issued at the same
     /// time comes either before this, and is revoked, or after it.
     async fn revoke_all(&self, what: RevocationOfAll, by: By) -> Result<usize, StoreError>;
-    /// Last-used times; an older one never replaces a newer. No audit, no epoch.
+    /// Takes back all tokens of a set. An owner that is not there is [`OwnerError::Unknown`]; a
+    /// tenant without owners is bounded all the same.
+    async fn revoke_set(&self, what: SetRevocation, by: By) -> Result<SetRevoked, OwnerError>;
+    /// Last-used times; an older one never replaces a newer. The first use of a token that waits
+    /// for it ends the overlap with its predecessor; nothing else is changed by a use.
     async fn record_use(&self, uses: Vec<(TokenId, Timestamp)>) -> Result<(), StoreError>;
 }
 

@@ -7,7 +7,7 @@ use super::{
         user,
     },
 };
-use crate::{NewToken, OwnerUpdate};
+use crate::{IssuedBefore, NewToken, OwnerUpdate};
 use rescind_core::TokenKind;
 
 pub async fn chain_holds_and_each_mutation_has_exactly_one_entry(backend: &dyn Backend) {
@@ -21,7 +21,7 @@ pub async fn chain_holds_and_each_mutation_has_exactly_one_entry(backend: &dyn B
     let updates = [
         OwnerUpdate { suspended: Some(true), token_management: Some(false), ..none.clone() },
         OwnerUpdate { suspended: Some(false), ..none.clone() },
-        OwnerUpdate { not_before: Some(at(3)), ..none },
+        OwnerUpdate { not_before: Some(IssuedBefore::Moment(at(3))), ..none },
     ];
     for update in updates {
         scene.store.update_owner(owner.clone(), update, by(4)).await.unwrap();

@@ -9,13 +9,19 @@
     reason = "a suite of tests: each of these is a failed claim"
 )]
 
+pub mod actors;
+pub mod admins;
 pub mod audit;
+pub mod idempotency;
 pub mod lists;
 pub mod model;
+pub mod narrowing;
 pub mod owners;
 pub mod publication;
 pub mod revocation;
+pub mod rotation;
 mod scene;
+pub mod sets;
 pub mod tokens;
 pub mod uses;
 
@@ -26,8 +32,9 @@ use std::sync::Arc;
 /// Opens stores to be tested.
 #[async_trait]
 pub trait Backend: Send + Sync {
-    /// A new and empty store with this follower. Called once or more by each claim.
-    async fn open(&self, follower: Arc<dyn Follower>) -> Arc<dyn Store>;
+    /// The store of that name with this follower: an empty one at first; afterwards what was left
+    /// there, as after a restart. Nobody uses what was opened under the name before.
+    async fn open(&self, name: &str, follower: Arc<dyn Follower>) -> Arc<dyn Store>;
 }
 
 /// One test of each claim, for the backend that the expression makes.
@@ -35,13 +42,34 @@ pub trait Backend: Send + Sync {
 macro_rules! conformance_tests {
     ($backend:expr) => {
         $crate::conformance_tests! { @each $backend;
+            actors::actor_that_is_not_in_force_changes_nothing,
+            actors::token_may_always_revoke_itself,
+            admins::expired_successor_gives_the_place_back,
+            admins::last_one_is_kept_through_its_last_day,
+            admins::last_token_that_can_administer_is_kept,
+            admins::lesser_admin_tokens_end_like_any_other,
+            admins::revoked_successor_leaves_the_old_one_to_administer,
+            admins::second_one_makes_the_first_ordinary,
+            admins::successor_of_the_last_one_takes_its_place,
+            admins::what_cannot_administer_everything_is_no_second_one,
             audit::chain_holds_and_each_mutation_has_exactly_one_entry,
             audit::entries_say_who_did_what_and_never_a_secret,
             audit::refused_mutations_leave_no_trace,
+            idempotency::creation_asked_for_again_answers_what_was_made,
+            idempotency::creation_that_was_refused_is_not_remembered,
+            idempotency::key_is_forgotten_after_a_day,
+            idempotency::key_used_for_something_else_is_refused,
+            idempotency::many_with_one_key_make_one,
             lists::audit_entries_are_listed_in_order_from_a_cursor,
+            lists::audit_filters_hold_together_and_the_head_is_the_last,
+            lists::each_token_stands_in_exactly_one_way_at_each_moment,
+            lists::lists_of_a_tenant_leave_everybody_else_out,
             lists::owners_are_listed_by_class_oldest_first_from_a_cursor,
             lists::token_filters_and_cursors_hold_together,
             model::random_sequences_agree_with_a_plain_model,
+            narrowing::restart_tells_tokens_as_they_are_now,
+            narrowing::updated_token_is_told_and_only_less_power_raises_the_epoch,
+            narrowing::widening_and_ended_tokens_are_refused,
             owners::email_subject_and_id_belong_to_one_owner,
             owners::every_field_of_an_owner_is_kept,
             owners::not_before_never_goes_back,
@@ -56,11 +84,30 @@ macro_rules! conformance_tests {
             revocation::epoch_counts_what_takes_power_away_and_nothing_else,
             revocation::first_revocation_is_final_and_keeps_its_evidence,
             revocation::revocation_for_another_owner_is_answered_as_unknown,
-            revocation::revoked_or_suspended_actor_changes_nothing,
+            rotation::first_use_ends_nothing_twice,
+            rotation::first_use_starts_the_overlap_exactly_once,
+            rotation::overlap_ends_in_time,
+            rotation::rotation_asked_for_again_makes_nothing_more,
+            rotation::scope_that_the_owner_has_lost_is_not_renewed,
+            rotation::successor_has_what_the_old_one_had,
+            rotation::successor_lives_as_long_as_asked_or_as_the_old_one_was_given,
+            rotation::token_has_one_successor_in_force,
+            rotation::token_that_is_not_in_force_is_not_rotated,
+            sets::bound_of_one_tenant_is_no_other_tenants,
+            sets::bounds_are_told_again_after_a_restart,
+            sets::every_token_before_the_write_is_dead_and_every_later_one_lives,
+            sets::everything_leaves_operators_tokens_alone,
+            sets::no_bound_lies_beyond_what_there_is,
+            sets::set_is_taken_back_in_one_entry_whatever_its_size,
+            sets::set_of_an_unknown_owner_is_not_taken_back,
+            sets::strictest_level_wins_and_none_goes_back,
+            sets::tokens_that_were_taken_back_make_room,
             tokens::every_field_of_a_token_is_kept,
             tokens::id_or_digest_is_never_used_twice,
+            tokens::imported_token_keeps_its_time_of_issue_and_none_is_to_come,
             tokens::issue_asks_the_owner_as_it_is_now,
             tokens::owner_has_at_most_so_many_active_tokens,
+            tokens::token_is_found_by_its_digest_in_every_state,
             uses::last_use_only_moves_forwards,
         }
     };

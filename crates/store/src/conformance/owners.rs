@@ -4,7 +4,7 @@ use super::{
     Backend,
     scene::{Scene, at, by, operator, owner_id, partner, scopes, user},
 };
-use crate::{NewOwner, OwnerError, OwnerUpdate};
+use crate::{IssuedBefore, NewOwner, OwnerError, OwnerUpdate};
 use rescind_core::{Actor, Owner, OwnerKind, OwnerState};
 
 pub async fn every_field_of_an_owner_is_kept(backend: &dyn Backend) {
@@ -106,9 +106,10 @@ pub async fn suspension_keeps_its_first_evidence_until_resumed(backend: &dyn Bac
 pub async fn not_before_never_goes_back(backend: &dyn Backend) {
     let scene = Scene::of(backend).await;
     let id = scene.create(user("u")).await.id;
-    let raise = |to| OwnerUpdate { not_before: Some(to), ..OwnerUpdate::default() };
     for (asked, kept) in [(10, 10), (9, 10), (10, 10), (11, 11), (-5, 11)] {
-        let updated = scene.store.update_owner(id.clone(), raise(at(asked)), by(1)).await.unwrap();
+        let before = Some(IssuedBefore::Moment(at(asked)));
+        let raise = OwnerUpdate { not_before: before, ..OwnerUpdate::default() };
+        let updated = scene.update("u", raise, 20).await;
         assert_eq!(updated.not_before, Some(at(kept)));
         assert_eq!(scene.store.owner(&id).await.unwrap().unwrap(), updated);
     }
@@ -131,8 +132,8 @@ pub async fn update_that_changes_nothing_leaves_no_trace(backend: &dyn Backend) 
     let same = OwnerUpdate {
         suspended: Some(false),
         token_management: Some(true),
-        allowed_scopes: Some(scopes(&["account_creation", "trading"])),
-        not_before: None,
+        allowed_scopes: Some(Some(scopes(&["account_creation", "trading"]))),
+        ..OwnerUpdate::default()
     };
     for update in [OwnerUpdate::default(), same] {
         let owner = scene.store.update_owner(created.id.clone(), update, by(1)).await.unwrap();

@@ -3,11 +3,11 @@
 use super::{
     Backend,
     scene::{
-        Event, Scene, at, bearer, by, digest, operator, owner_id, partner, scopes, token, token_id,
-        told, user,
+        Event, Scene, at, bearer, by, digest, networks, operator, owner_id, partner, scopes, token,
+        token_id, told, user,
     },
 };
-use crate::{IssueError, Material, NewToken, OwnerUpdate, StoredToken};
+use crate::{Created, IssueError, Material, NewToken, OwnerUpdate, StoredToken};
 use rescind_core::{ACTIVE_TOKENS_MAX, IssueDenial, TokenKind, TokenRecord, TokenState};
 use std::sync::Arc;
 
@@ -20,17 +20,20 @@ pub async fn every_field_of_a_token_is_kept(backend: &dyn Backend) {
         label: Some("laptop d'Été \u{1F511}".into()),
         scopes: scopes(&["trading", "account_creation"]),
         expires_at: Some(at(3600)),
+        allowed_networks: Some(networks(&["192.0.2.0/24", "2001:db8::/32"])),
         ..token("full", "p", TokenKind::Signing)
     };
+    let nowhere = NewToken { allowed_networks: Some(networks(&[])), ..bearer("nowhere", "u") };
     let tokens = [
         bearer("bearer", "u"),
+        nowhere,
         token("key", "p", TokenKind::ApiKey),
         token("signing", "p", TokenKind::Signing),
         token("admin", "o", TokenKind::Admin),
         full,
     ];
     for new in tokens {
-        let record = scene.store.issue(new.clone(), by(9)).await.unwrap();
+        let record = scene.issue_at(new.clone(), 9).await;
         let expected = TokenRecord {
             id: new.id,
             owner: new.owner,
@@ -39,12 +42,19 @@ pub async fn every_field_of_a_token_is_kept(backend: &dyn Backend) {
             scopes: new.scopes,
             issued_at: at(9),
             expires_at: new.expires_at,
+            allowed_networks: new.allowed_networks,
+            rotation: None,
             state: TokenState::Active,
         };
         assert_eq!(record, expected);
         let stored = scene.store.token(&record.id).await.unwrap().unwrap();
         assert_eq!(stored.record, expected);
-        assert_eq!(stored.last_used_at, None);
+        assert_eq!((stored.last_used_at, stored.superseded_by.as_ref()), (None, None));
+        let by_digest = match new.material {
+            Material::Digest(digest) => scene.store.token_by_digest(&digest).await.unwrap(),
+            Material::Secret(_) => Some(stored.clone()),
+        };
+        assert_eq!(by_digest, Some(stored));
         assert!(scene.heard(&Event::Issued(expected, told(&new.material))));
     }
     assert!(scene.store.token(&token_id("nothing")).await.unwrap().is_none());
@@ -83,7 +93,7 @@ pub async fn issue_asks_the_owner_as_it_is_now(backend: &dyn Backend) {
     let update = async |owner: &str, update: OwnerUpdate| {
         scene.store.update_owner(owner_id(owner), update, by(1)).await.unwrap();
     };
-    let denied = |answer: Result<TokenRecord, IssueError>, denial: IssueDenial| {
+    let denied = |answer: Result<Created<TokenRecord>, IssueError>, denial: IssueDenial| {
         assert!(
             matches!(&answer, Err(IssueError::Denied(found)) if *found == denial),
             "{answer:?}"
@@ -142,4 +152,31 @@ pub async fn owner_has_at_most_so_many_active_tokens(backend: &dyn Backend) {
     scene.revoke(&token_id("k0")).await;
     scene.store.issue(token("last", "p", TokenKind::ApiKey), by(52)).await.unwrap();
     scene.store.issue(token("signing", "p", TokenKind::Signing), by(53)).await.unwrap();
+}
+
+/// Who presents a token that was ended is told so, and may see when and why.
+pub async fn token_is_found_by_its_digest_in_every_state(backend: &dyn Backend) {
+    let scene = Scene::of(backend).await;
+    scene.create(user("u")).await;
+    let short = NewToken { expires_at: Some(at(2)), ..bearer("expired", "u") };
+    for new in [bearer("active", "u"), bearer("revoked", "u"), short] {
+        scene.issue(new).await;
+    }
+    scene.revoke(&token_id("revoked")).await;
+    for name in ["active", "revoked", "expired"] {
+        let found = scene.store.token_by_digest(&digest(name)).await.unwrap();
+        assert_eq!(found, Some(scene.token(name).await), "{name}");
+    }
+    assert_eq!(scene.store.token_by_digest(&digest("nothing")).await.unwrap(), None);
+}
+
+/// A token from elsewhere keeps its age, so that a set that is taken back has it; but it cannot be
+/// younger than its import, or it would outlive the next one.
+pub async fn imported_token_keeps_its_time_of_issue_and_none_is_to_come(backend: &dyn Backend) {
+    let scene = Scene::of(backend).await;
+    scene.create(user("u")).await;
+    for (name, elsewhere, kept) in [("old", -1_000, -1_000), ("now", 5, 5), ("future", 900, 5)] {
+        let new = NewToken { issued_at: Some(at(elsewhere)), ..bearer(name, "u") };
+        assert_eq!(scene.issue_at(new, 5).await.issued_at, at(kept), "{name}");
+    }
 }

@@ -6,7 +6,8 @@ use std::{path::Path, time::Duration};
 
 /// Only a foreign tool can hold the database's own locks: ours is one writer in one process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// More than there are different statements.
+/// More than are in use at a time. (Lists have a form for each set of filters; the rarest are
+/// prepared anew.)
 const STATEMENTS_CACHED: usize = 64;
 
 pub(super) fn writer(path: &Path) -> Result<Connection, Fault> {

@@ -5,7 +5,7 @@
 
 use super::{error::OpenError, fault::Fault, queries, rows, tokens::secret_place};
 use crate::{Change, Follower, KeyRing, KeyRingError, Material};
-use rescind_core::{Digest, TokenId, TokenRecord, TokenState, signature::Secret};
+use rescind_core::{Digest, TokenId, signature::Secret};
 use rusqlite::{Connection, Row};
 use std::path::Path;
 
@@ -17,6 +17,7 @@ pub(super) fn load(
 ) -> Result<(), OpenError> {
     let of = |fault| OpenError::of(path, fault);
     owners(sql, follower).map_err(of)?;
+    bounds(sql, follower).map_err(of)?;
     tokens(sql, keys, follower).map_err(|unloaded| match unloaded {
         Unloaded::Fault(fault) => of(fault),
         Unloaded::Secret(_, KeyRingError::Missing { key }) => {
@@ -39,43 +40,40 @@ fn owners(sql: &Connection, follower: &dyn Follower) -> Result<(), Fault> {
     Ok(())
 }
 
+fn bounds(sql: &Connection, follower: &dyn Follower) -> Result<(), Fault> {
+    let mut statement = sql.prepare("SELECT nullif(tenant, ''), not_before FROM bounds")?;
+    let mut found = statement.query([])?;
+    while let Some(row) = found.next()? {
+        let (tenant, start) = (rows::tenant_or_null(row, 0)?, rows::time(row, 1)?);
+        follower.apply(Change::NotBefore { tenant, start });
+    }
+    Ok(())
+}
+
 enum Unloaded {
     Fault(Fault),
     Secret(TokenId, KeyRingError),
 }
 
 fn tokens(sql: &Connection, keys: &KeyRing, follower: &dyn Follower) -> Result<(), Unloaded> {
-    let mut statement = sql.prepare(
-        "SELECT id, owner, kind, label, scopes, issued_at, expires_at, digest, sealed_secret
-         FROM tokens WHERE revoked_at IS NULL ORDER BY seq",
-    )?;
+    let mut statement = sql.prepare(&format!(
+        "SELECT {}, digest, sealed_secret FROM tokens WHERE revoked_at IS NULL ORDER BY seq",
+        rows::RECORD_COLUMNS
+    ))?;
     let mut found = statement.query([])?;
     while let Some(row) = found.next()? {
-        let record = active(row)?;
+        let record = rows::record(row)?;
         let material = material(row, &record.id, keys)?;
         follower.apply(Change::Issued { record, material });
     }
     Ok(())
 }
 
-fn active(row: &Row<'_>) -> Result<TokenRecord, Fault> {
-    Ok(TokenRecord {
-        id: rows::token_id(row, 0)?,
-        owner: rows::owner_id(row, 1)?,
-        kind: rows::token_kind(row, 2)?,
-        label: rows::get(row, 3)?,
-        scopes: rows::scopes(row, 4)?,
-        issued_at: rows::time(row, 5)?,
-        expires_at: rows::time_or_null(row, 6)?,
-        state: TokenState::Active,
-    })
-}
-
 fn material(row: &Row<'_>, id: &TokenId, keys: &KeyRing) -> Result<Material, Unloaded> {
-    if let Some(digest) = row.get(7)? {
+    if let Some(digest) = row.get(13)? {
         return Ok(Material::Digest(Digest::from_bytes(digest)));
     }
-    let sealed: Vec<u8> = row.get(8)?;
+    let sealed: Vec<u8> = row.get(14)?;
     let mut opened = keys
         .open(secret_place(id), &sealed)
         .map_err(|error| Unloaded::Secret(id.clone(), error))?;

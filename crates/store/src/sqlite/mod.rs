@@ -44,6 +44,8 @@ mod owners;
 mod publisher;
 mod queries;
 mod readers;
+mod revocation;
+mod rotation;
 mod rows;
 mod schema;
 mod store;

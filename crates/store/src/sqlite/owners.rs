@@ -5,23 +5,36 @@ use super::{
     rows,
     tx::Tx,
 };
-use crate::{By, Change, NewOwner, OwnerError, OwnerUpdate};
-use rescind_core::{Capabilities, Owner, OwnerId, OwnerKind, OwnerState, ScopeSet};
+use crate::{By, Change, Created, NewOwner, OwnerError, OwnerUpdate};
+use rescind_core::{
+    Capabilities, NetworkSet, Owner, OwnerId, OwnerKind, OwnerState, ScopeSet, TenantId,
+};
 use rusqlite::{OptionalExtension, named_params};
 use serde_json::{Map, Value, json};
 
 /// First `profile_id` that is given to a partner.
 const PROFILE_ID_FIRST: i64 = 1001;
 
-pub(super) fn create(tx: &mut Tx<'_>, new: NewOwner, by: &By) -> Result<Owner, Stop<OwnerError>> {
+pub(super) fn create(
+    tx: &mut Tx<'_>,
+    new: NewOwner,
+    by: &By,
+) -> Result<Created<Owner>, Stop<OwnerError>> {
+    if let Some(made) = tx.made_before(new.idempotency, by)? {
+        let id = OwnerId::parse(&made).map_err(|_| Fault::Value(format!("owner id {made:?}")))?;
+        let owner = get(tx, &id)?.ok_or(Stop::Refused(OwnerError::Unknown))?;
+        return Ok(Created::Before(owner));
+    }
     let owner = Owner {
         id: new.id,
         kind: with_profile_id(tx, new.kind)?,
+        tenant: new.tenant,
         state: OwnerState::Active,
         not_before: None,
         capabilities: Capabilities {
             token_management: new.token_management,
             allowed_scopes: new.allowed_scopes,
+            allowed_networks: new.allowed_networks,
         },
         created_at: by.at,
     };
@@ -29,9 +42,10 @@ pub(super) fn create(tx: &mut Tx<'_>, new: NewOwner, by: &By) -> Result<Owner, S
         Err(fault) if fault.is_duplicate() => return Err(Stop::Refused(OwnerError::Exists)),
         done => done?,
     }
+    tx.remember(new.idempotency, owner.id.as_str(), by)?;
     tx.audit(by, "owner.created", owner.id.as_str(), &creation(&owner))?;
     tx.tell(Change::Owner(owner.clone()));
-    Ok(owner)
+    Ok(Created::Now(owner))
 }
 
 /// Gives a partner that has none the next free `profile_id`.
@@ -53,10 +67,10 @@ fn insert(tx: &Tx<'_>, owner: &Owner, password_hash: Option<&str>) -> Result<(),
         .prepare_cached(
             "INSERT INTO owners (id, kind, email, first_name, last_name, tenant, password_hash,
                  profile_id, account, issuer, subject, name, token_management, allowed_scopes,
-                 created_at)
+                 allowed_networks, created_at)
              VALUES (:id, :kind, :email, :first_name, :last_name, :tenant, :password_hash,
                  :profile_id, :account, :issuer, :subject, :name, :token_management,
-                 :allowed_scopes, :created_at)",
+                 :allowed_scopes, :allowed_networks, :created_at)",
         )?
         .execute(named_params! {
             ":id": owner.id.as_str(),
@@ -64,7 +78,7 @@ fn insert(tx: &Tx<'_>, owner: &Owner, password_hash: Option<&str>) -> Result<(),
             ":email": columns.email,
             ":first_name": columns.first_name,
             ":last_name": columns.last_name,
-            ":tenant": columns.tenant,
+            ":tenant": owner.tenant.as_ref().map(TenantId::as_str),
             ":password_hash": password_hash,
             ":profile_id": columns.profile_id,
             ":account": columns.account,
@@ -73,6 +87,7 @@ fn insert(tx: &Tx<'_>, owner: &Owner, password_hash: Option<&str>) -> Result<(),
             ":name": columns.name,
             ":token_management": owner.capabilities.token_management,
             ":allowed_scopes": owner.capabilities.allowed_scopes.as_ref().map(|s| s.join(" ")),
+            ":allowed_networks": owner.capabilities.allowed_networks.as_ref().map(|n| n.join()),
             ":created_at": owner.created_at.as_millis(),
         })?;
     Ok(())
@@ -84,7 +99,6 @@ struct Columns<'a> {
     email: Option<&'a str>,
     first_name: Option<&'a str>,
     last_name: Option<&'a str>,
-    tenant: Option<&'a str>,
     profile_id: Option<i32>,
     account: Option<&'a str>,
     issuer: Option<&'a str>,
@@ -95,11 +109,10 @@ struct Columns<'a> {
 impl<'a> Columns<'a> {
     fn of(kind: &'a OwnerKind) -> Self {
         match kind {
-            OwnerKind::User { email, first_name, last_name, tenant } => Self {
+            OwnerKind::User { email, first_name, last_name } => Self {
                 email: Some(email),
                 first_name: Some(first_name),
                 last_name: Some(last_name),
-                tenant: Some(tenant.as_str()),
                 ..Self::default()
             },
             OwnerKind::Partner { profile_id, account, issuer, subject } => Self {
@@ -116,7 +129,7 @@ impl<'a> Columns<'a> {
 
 fn creation(owner: &Owner) -> Value {
     let mut detail = match &owner.kind {
-        OwnerKind::User { email, tenant, .. } => json!({"email": email, "tenant": tenant.as_str()}),
+        OwnerKind::User { email, .. } => json!({"email": email}),
         OwnerKind::Partner { profile_id, issuer, subject, .. } => {
             json!({"profile_id": profile_id, "issuer": issuer, "subject": subject})
         }
@@ -124,8 +137,10 @@ fn creation(owner: &Owner) -> Value {
     };
     let capabilities = json!({
         "kind": owner.kind.as_str(),
+        "tenant": owner.tenant.as_ref().map(TenantId::as_str),
         "token_management": owner.capabilities.token_management,
         "allowed_scopes": owner.capabilities.allowed_scopes.as_ref().map(names),
+        "allowed_networks": owner.capabilities.allowed_networks.as_ref().map(blocks),
     });
     if let (Some(detail), Value::Object(more)) = (detail.as_object_mut(), capabilities) {
         detail.extend(more);
@@ -142,16 +157,26 @@ pub(super) fn update(
     by: &By,
 ) -> Result<Owner, Stop<OwnerError>> {
     let before = get(tx, id)?.ok_or(Stop::Refused(OwnerError::Unknown))?;
-    let after = updated(&before, update, by);
-    if after == before {
+    let is_user = matches!(before.kind, OwnerKind::User { .. });
+    let password_hash = update.password_hash.clone().filter(|_| is_user);
+    let not_before = update.not_before.map(|before| tx.bound(before, by.at)).transpose()?;
+    let mut after = updated(&before, update, by);
+    after.not_before = before.not_before.max(not_before);
+    if after == before && password_hash.is_none() {
         return Ok(after);
     }
-    write(tx, &after)?;
+    let concerned = matches!(before.kind, OwnerKind::Operator { .. });
+    let administered = tx.administered_until(concerned, by.at)?;
+    write(tx, &after, password_hash.as_deref())?;
+    tx.require_administered(administered, by.at)?;
     let taken = taken_away(&before, &after);
     if !taken.is_empty() {
         tx.raise_epoch("owner", id.as_str(), &taken.join(" "), by.at)?;
     }
-    let (action, detail) = difference(&before, &after);
+    let (action, mut detail) = difference(&before, &after);
+    if password_hash.is_some() {
+        detail.insert("password".into(), json!("changed"));
+    }
     tx.audit(by, action, id.as_str(), &Value::Object(detail))?;
     tx.tell(Change::Owner(after.clone()));
     Ok(after)
@@ -179,13 +204,20 @@ fn updated(before: &Owner, update: OwnerUpdate, by: &By) -> Owner {
         after.capabilities.token_management = on;
     }
     if let Some(scopes) = update.allowed_scopes {
-        after.capabilities.allowed_scopes = Some(scopes);
+        after.capabilities.allowed_scopes = scopes;
     }
-    after.not_before = before.not_before.max(update.not_before);
+    if let Some(networks) = update.allowed_networks {
+        after.capabilities.allowed_networks = networks;
+    }
+    if let OwnerKind::User { first_name, last_name, .. } = &mut after.kind {
+        *first_name = update.first_name.unwrap_or_else(|| std::mem::take(first_name));
+        *last_name = update.last_name.unwrap_or_else(|| std::mem::take(last_name));
+    }
     after
 }
 
-fn write(tx: &Tx<'_>, owner: &Owner) -> Result<(), Fault> {
+fn write(tx: &Tx<'_>, owner: &Owner, password_hash: Option<&str>) -> Result<(), Fault> {
+    let columns = Columns::of(&owner.kind);
     let suspension = match &owner.state {
         OwnerState::Suspended { at, by } => Some((at.as_millis(), by.as_str())),
         OwnerState::Active => None,
@@ -194,7 +226,9 @@ fn write(tx: &Tx<'_>, owner: &Owner) -> Result<(), Fault> {
         .prepare_cached(
             "UPDATE owners SET suspended_at = :suspended_at, suspended_by = :suspended_by,
                  not_before = :not_before, token_management = :token_management,
-                 allowed_scopes = :allowed_scopes
+                 allowed_scopes = :allowed_scopes, allowed_networks = :allowed_networks,
+                 first_name = :first_name, last_name = :last_name,
+                 password_hash = ifnull(:password_hash, password_hash)
              WHERE id = :id",
         )?
         .execute(named_params! {
@@ -202,10 +236,19 @@ fn write(tx: &Tx<'_>, owner: &Owner) -> Result<(), Fault> {
             ":suspended_at": suspension.map(|(at, _)| at),
             ":suspended_by": suspension.map(|(_, by)| by),
             ":not_before": owner.not_before.map(|start| start.as_millis()),
+            ":first_name": columns.first_name,
+            ":last_name": columns.last_name,
+            ":password_hash": password_hash,
             ":token_management": owner.capabilities.token_management,
             ":allowed_scopes": owner.capabilities.allowed_scopes.as_ref().map(|s| s.join(" ")),
+            ":allowed_networks": owner.capabilities.allowed_networks.as_ref().map(|n| n.join()),
         })?;
     Ok(())
+}
+
+/// The bound alone.
+pub(super) fn raise_not_before(tx: &Tx<'_>, owner: &Owner) -> Result<(), Fault> {
+    write(tx, owner, None)
 }
 
 /// What an owner or its tokens could do before and cannot do after.
@@ -220,6 +263,10 @@ fn taken_away(before: &Owner, after: &Owner) -> Vec<&'static str> {
         ("suspended", after.state.is_suspended() && !before.state.is_suspended()),
         ("token_management_off", old.token_management && !new.token_management),
         ("scopes_narrowed", narrowed),
+        (
+            "networks_changed",
+            new.allowed_networks.is_some() && old.allowed_networks != new.allowed_networks,
+        ),
         ("not_before_raised", after.not_before > before.not_before),
     ]
     .into_iter()
@@ -237,6 +284,15 @@ fn difference(before: &Owner, after: &Owner) -> (&'static str, Map<String, Value
         let scopes = new.allowed_scopes.as_ref().map(names);
         detail.insert("allowed_scopes".into(), json!(scopes));
     }
+    if old.allowed_networks != new.allowed_networks {
+        let networks = new.allowed_networks.as_ref().map(blocks);
+        detail.insert("allowed_networks".into(), json!(networks));
+    }
+    if before.kind != after.kind {
+        let name = Columns::of(&after.kind);
+        detail.insert("first_name".into(), json!(name.first_name));
+        detail.insert("last_name".into(), json!(name.last_name));
+    }
     if let (true, Some(start)) = (before.not_before != after.not_before, after.not_before) {
         detail.insert("not_before".into(), json!(start.to_rfc3339_millis()));
     }
@@ -246,6 +302,10 @@ fn difference(before: &Owner, after: &Owner) -> (&'static str, Map<String, Value
         _ => "owner.updated",
     };
     (action, detail)
+}
+
+pub(super) fn blocks(networks: &NetworkSet) -> Vec<String> {
+    networks.iter().map(ToString::to_string).collect()
 }
 
 pub(super) fn names(scopes: &ScopeSet) -> Vec<&str> {

@@ -3,23 +3,46 @@
 use super::fault::Fault;
 use crate::StoredToken;
 use rescind_core::{
-    Actor, Capabilities, Owner, OwnerId, OwnerKind, OwnerState, RevocationReason, ScopeSet,
-    TenantId, Timestamp, TokenId, TokenKind, TokenRecord, TokenState,
+    Actor, Capabilities, NetworkSet, Owner, OwnerId, OwnerKind, OwnerState, RevocationReason,
+    Rotation, ScopeSet, TenantId, Timestamp, TokenId, TokenKind, TokenRecord, TokenState,
 };
 use rusqlite::{Row, types::FromSql};
+use std::time::Duration;
 
 pub(super) const OWNER_COLUMNS: &str = "id, kind, email, first_name, last_name, tenant, \
     profile_id, account, issuer, subject, name, suspended_at, suspended_by, not_before, \
-    token_management, allowed_scopes, created_at";
+    token_management, allowed_scopes, allowed_networks, created_at";
 
-pub(super) const TOKEN_COLUMNS: &str = "id, owner, kind, label, scopes, issued_at, expires_at, \
-    revoked_at, revoked_by, revocation_reason, last_used_at";
+/// A token's record, in the order of [`record`].
+pub(super) const RECORD_COLUMNS: &str = "tokens.id, tokens.owner, tokens.kind, tokens.label, \
+    tokens.scopes, tokens.issued_at, tokens.expires_at, tokens.allowed_networks, \
+    tokens.rotated_from, tokens.overlap_from_first_use, tokens.revoked_at, tokens.revoked_by, \
+    tokens.revocation_reason";
+
+/// The strictest of the bounds that set revocations have set on a token, or null. As
+/// `rescind_core::NotBefore` has it, "everything" leaves operators' tokens alone.
+pub(super) const NOT_BEFORE: &str = "(SELECT max(start) FROM (
+    SELECT owners.not_before AS start
+    UNION ALL SELECT not_before FROM bounds WHERE bounds.tenant = owners.tenant
+    UNION ALL SELECT not_before FROM bounds WHERE bounds.tenant = '' AND tokens.kind <> 'admin'))";
+
+/// What is asked of tokens, with what must be known of each: see [`token`].
+pub(super) fn tokens_where(condition: &str) -> String {
+    format!(
+        "SELECT {RECORD_COLUMNS}, tokens.last_used_at, owners.tenant, {NOT_BEFORE},
+             (SELECT next.id FROM tokens AS next
+              WHERE next.rotated_from = tokens.id AND next.revoked_at IS NULL
+              ORDER BY next.seq DESC LIMIT 1)
+         FROM tokens JOIN owners ON owners.id = tokens.owner WHERE {condition}"
+    )
+}
 
 /// From a row that begins with [`OWNER_COLUMNS`].
 pub(super) fn owner(row: &Row<'_>) -> Result<Owner, Fault> {
     Ok(Owner {
         id: owner_id(row, 0)?,
         kind: owner_kind(row)?,
+        tenant: tenant_or_null(row, 5)?,
         state: match (time_or_null(row, 11)?, get::<Option<String>>(row, 12)?) {
             (Some(at), Some(by)) => OwnerState::Suspended { at, by: Actor::from_stored(&by) },
             (None, None) => OwnerState::Active,
@@ -32,8 +55,9 @@ pub(super) fn owner(row: &Row<'_>) -> Result<Owner, Fault> {
                 Some(text) => Some(parse_scopes(text)?),
                 None => None,
             },
+            allowed_networks: networks_or_null(row, 16)?,
         },
-        created_at: time(row, 16)?,
+        created_at: time(row, 17)?,
     })
 }
 
@@ -44,7 +68,6 @@ fn owner_kind(row: &Row<'_>) -> Result<OwnerKind, Fault> {
             email: get(row, 2)?,
             first_name: get(row, 3)?,
             last_name: get(row, 4)?,
-            tenant: tenant_id(row, 5)?,
         }),
         "partner" => Ok(OwnerKind::Partner {
             profile_id: get(row, 6)?,
@@ -57,9 +80,23 @@ fn owner_kind(row: &Row<'_>) -> Result<OwnerKind, Fault> {
     }
 }
 
-/// From a row that begins with [`TOKEN_COLUMNS`].
+/// From a row of [`tokens_where`].
 pub(super) fn token(row: &Row<'_>) -> Result<StoredToken, Fault> {
-    let record = TokenRecord {
+    Ok(StoredToken {
+        record: record(row)?,
+        last_used_at: time_or_null(row, 13)?,
+        tenant: tenant_or_null(row, 14)?,
+        not_before: time_or_null(row, 15)?,
+        superseded_by: match row.get_ref(16)?.as_str_or_null().map_err(wrong_type)? {
+            Some(_) => Some(token_id(row, 16)?),
+            None => None,
+        },
+    })
+}
+
+/// From a row that begins with [`RECORD_COLUMNS`].
+pub(super) fn record(row: &Row<'_>) -> Result<TokenRecord, Fault> {
+    Ok(TokenRecord {
         id: token_id(row, 0)?,
         owner: owner_id(row, 1)?,
         kind: token_kind(row, 2)?,
@@ -67,14 +104,23 @@ pub(super) fn token(row: &Row<'_>) -> Result<StoredToken, Fault> {
         scopes: scopes(row, 4)?,
         issued_at: time(row, 5)?,
         expires_at: time_or_null(row, 6)?,
+        allowed_networks: networks_or_null(row, 7)?,
+        rotation: rotation(row)?,
         state: token_state(row)?,
-    };
-    Ok(StoredToken { record, last_used_at: time_or_null(row, 10)? })
+    })
+}
+
+fn rotation(row: &Row<'_>) -> Result<Option<Rotation>, Fault> {
+    if row.get_ref(8)?.as_str_or_null().map_err(wrong_type)?.is_none() {
+        return Ok(None);
+    }
+    let overlap = get::<Option<u64>>(row, 9)?.map(Duration::from_millis);
+    Ok(Some(Rotation { from: token_id(row, 8)?, overlap_from_first_use: overlap }))
 }
 
 fn token_state(row: &Row<'_>) -> Result<TokenState, Fault> {
-    let Some(at) = time_or_null(row, 7)? else { return Ok(TokenState::Active) };
-    let (by, reason): (String, String) = (get(row, 8)?, get(row, 9)?);
+    let Some(at) = time_or_null(row, 10)? else { return Ok(TokenState::Active) };
+    let (by, reason): (String, String) = (get(row, 11)?, get(row, 12)?);
     Ok(TokenState::Revoked {
         at,
         by: Actor::from_stored(&by),
@@ -88,9 +134,15 @@ pub(super) fn owner_id(row: &Row<'_>, at: usize) -> Result<OwnerId, Fault> {
     OwnerId::parse(text).map_err(|_| unreadable("owner id", text))
 }
 
-fn tenant_id(row: &Row<'_>, at: usize) -> Result<TenantId, Fault> {
-    let text = text(row, at)?;
-    TenantId::parse(text).map_err(|_| unreadable("tenant", text))
+pub(super) fn tenant_or_null(row: &Row<'_>, at: usize) -> Result<Option<TenantId>, Fault> {
+    let text = row.get_ref(at)?.as_str_or_null().map_err(wrong_type)?;
+    text.map(|text| TenantId::parse(text).map_err(|_| unreadable("tenant", text))).transpose()
+}
+
+pub(super) fn networks_or_null(row: &Row<'_>, at: usize) -> Result<Option<NetworkSet>, Fault> {
+    let text = row.get_ref(at)?.as_str_or_null().map_err(wrong_type)?;
+    let parse = |text: &str| NetworkSet::parse(text.split(' ').filter(|_| !text.is_empty()));
+    text.map(|text| parse(text).map_err(|_| unreadable("networks", text))).transpose()
 }
 
 pub(super) fn token_id(row: &Row<'_>, at: usize) -> Result<TokenId, Fault> {

@@ -10,7 +10,10 @@ use rusqlite::Connection;
 use std::{error::Error, path::Path};
 
 /// In order; a released one is never edited.
-const MIGRATIONS: [(&str, &str); 1] = [("V1__records", include_str!("migrations/V1__records.sql"))];
+const MIGRATIONS: [(&str, &str); 2] = [
+    ("V1__records", include_str!("migrations/V1__records.sql")),
+    ("V2__administration", include_str!("migrations/V2__administration.sql")),
+];
 
 /// "Resc", as the first migration writes it.
 const APPLICATION_ID: i64 = 0x5265_7363;

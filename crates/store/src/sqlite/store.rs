@@ -9,17 +9,18 @@ use super::{
     publisher::{Publisher, chain},
     queries,
     readers::Readers,
-    tokens,
+    revocation, rotation, tokens,
     tx::Tx,
     writer::{Message, Written},
 };
 use crate::{
-    AuditRow, By, Epoch, IssueError, NewOwner, NewToken, OwnerClass, OwnerError, OwnerUpdate,
-    ReadStore, Revocation, RevocationOfAll, Revoked, StoreError, StoredToken, StoredUser,
-    TokenFilter, WriteStore,
+    AuditFilter, AuditRow, By, Created, Epoch, IssueError, NewOwner, NewRotation, NewToken,
+    OwnerError, OwnerFilter, OwnerUpdate, ReadStore, Revocation, RevocationOfAll, Revoked,
+    RotateError, Rotated, SetRevocation, SetRevoked, StoreError, StoredToken, StoredUser,
+    TokenFilter, UpdateError, WriteStore,
 };
 use async_trait::async_trait;
-use rescind_core::{Owner, OwnerId, Timestamp, TokenId, TokenRecord};
+use rescind_core::{Digest, Owner, OwnerId, Timestamp, TokenId, TokenRecord, TokenUpdate};
 use std::{
     fmt,
     sync::{Arc, atomic::Ordering},
@@ -127,14 +128,9 @@ impl ReadStore for SqliteStore {
         self.readers.read(move |sql| queries::partner_by_subject(sql, &issuer, &subject)).await
     }
 
-    async fn owners(
-        &self,
-        class: OwnerClass,
-        after: Option<&OwnerId>,
-        limit: u32,
-    ) -> Result<Vec<Owner>, StoreError> {
-        let after = after.cloned();
-        self.readers.read(move |sql| queries::owners(sql, class, after.as_ref(), limit)).await
+    async fn owners(&self, filter: &OwnerFilter) -> Result<Vec<Owner>, StoreError> {
+        let filter = filter.clone();
+        self.readers.read(move |sql| queries::owners(sql, &filter)).await
     }
 
     async fn token(&self, id: &TokenId) -> Result<Option<StoredToken>, StoreError> {
@@ -142,13 +138,23 @@ impl ReadStore for SqliteStore {
         self.readers.read(move |sql| queries::token(sql, &id)).await
     }
 
+    async fn token_by_digest(&self, digest: &Digest) -> Result<Option<StoredToken>, StoreError> {
+        let digest = *digest;
+        self.readers.read(move |sql| queries::token_by_digest(sql, &digest)).await
+    }
+
     async fn tokens(&self, filter: &TokenFilter) -> Result<Vec<StoredToken>, StoreError> {
         let filter = filter.clone();
         self.readers.read(move |sql| queries::tokens(sql, &filter)).await
     }
 
-    async fn audit(&self, after: u64, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
-        self.readers.read(move |sql| queries::audit(sql, after, limit)).await
+    async fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditRow>, StoreError> {
+        let filter = filter.clone();
+        self.readers.read(move |sql| queries::audit(sql, &filter)).await
+    }
+
+    async fn audit_head(&self) -> Result<Option<AuditRow>, StoreError> {
+        self.readers.read(queries::audit_head).await
     }
 
     async fn epoch(&self) -> Result<Epoch, StoreError> {
@@ -158,7 +164,7 @@ impl ReadStore for SqliteStore {
 
 #[async_trait]
 impl WriteStore for SqliteStore {
-    async fn create_owner(&self, new: NewOwner, by: By) -> Result<Owner, OwnerError> {
+    async fn create_owner(&self, new: NewOwner, by: By) -> Result<Created<Owner>, OwnerError> {
         self.tx("create_owner", move |tx| {
             tx.check_actor(&by)?;
             owners::create(tx, new, &by)
@@ -179,10 +185,31 @@ impl WriteStore for SqliteStore {
         .await
     }
 
-    async fn issue(&self, new: NewToken, by: By) -> Result<TokenRecord, IssueError> {
+    async fn issue(&self, new: NewToken, by: By) -> Result<Created<TokenRecord>, IssueError> {
         self.tx("issue", move |tx| {
             tx.check_actor(&by)?;
             tokens::issue(tx, new, &by)
+        })
+        .await
+    }
+
+    async fn rotate(&self, what: NewRotation, by: By) -> Result<Created<Rotated>, RotateError> {
+        self.tx("rotate", move |tx| {
+            tx.check_actor(&by)?;
+            rotation::rotate(tx, what, &by)
+        })
+        .await
+    }
+
+    async fn update_token(
+        &self,
+        id: TokenId,
+        update: TokenUpdate,
+        by: By,
+    ) -> Result<TokenRecord, UpdateError> {
+        self.tx("update_token", move |tx| {
+            tx.check_actor(&by)?;
+            tokens::update(tx, &id, update, &by)
         })
         .await
     }
@@ -192,7 +219,7 @@ impl WriteStore for SqliteStore {
             if by.actor.token_id().as_ref() != Some(&what.id) {
                 tx.check_actor(&by)?;
             }
-            tokens::revoke(tx, &what, &by)
+            revocation::revoke(tx, &what, &by)
         })
         .await
     }
@@ -200,7 +227,15 @@ impl WriteStore for SqliteStore {
     async fn revoke_all(&self, what: RevocationOfAll, by: By) -> Result<usize, StoreError> {
         self.tx("revoke_all", move |tx| {
             tx.check_actor(&by)?;
-            tokens::revoke_all(tx, &what, &by)
+            revocation::revoke_all(tx, &what, &by)
+        })
+        .await
+    }
+
+    async fn revoke_set(&self, what: SetRevocation, by: By) -> Result<SetRevoked, OwnerError> {
+        self.tx("revoke_set", move |tx| {
+            tx.check_actor(&by)?;
+            revocation::revoke_set(tx, &what, &by)
         })
         .await
     }
@@ -208,7 +243,7 @@ impl WriteStore for SqliteStore {
     async fn record_use(&self, uses: Vec<(TokenId, Timestamp)>) -> Result<(), StoreError> {
         for chunk in uses.chunks(USES_PER_JOB) {
             let chunk = chunk.to_vec();
-            self.tx("record_use", move |tx| tokens::record_use(tx, &chunk)).await?;
+            self.tx("record_use", move |tx| rotation::record_use(tx, &chunk)).await?;
         }
         Ok(())
     }

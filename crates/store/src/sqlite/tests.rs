@@ -99,9 +99,12 @@ fn owner(name: &str) -> NewOwner {
     NewOwner {
         id: OwnerId::parse(name).unwrap(),
         kind: OwnerKind::Operator { name: name.into() },
+        tenant: None,
         password_hash: None,
         token_management: false,
         allowed_scopes: None,
+        allowed_networks: None,
+        idempotency: None,
     }
 }
 

@@ -1,74 +1,248 @@
-//! Transactions on tokens.
+//! Transactions on single tokens: issue and change.
 
 use super::{
     fault::{Fault, Stop},
     owners, rows,
     tx::Tx,
 };
-use crate::{
-    By, Change, IssueError, Material, NewToken, Revocation, RevocationOfAll, Revoked, StoreError,
-    seal::Place,
-};
+use crate::{By, Change, Created, IssueError, Material, NewToken, UpdateError, seal::Place};
 use rescind_core::{
-    ACTIVE_TOKENS_MAX, Digest, OwnerId, Timestamp, TokenId, TokenKind, TokenRecord, TokenState,
-    may_have_another, may_issue,
+    ACTIVE_TOKENS_MAX, Digest, NetworkSet, Owner, OwnerId, Timestamp, TokenId, TokenKind,
+    TokenRecord, TokenState, TokenUpdate, may_have_another, may_issue,
 };
-use rusqlite::{OptionalExtension, named_params, params};
-use serde_json::json;
+use rusqlite::{OptionalExtension, named_params};
+use serde_json::{Map, Value, json};
 
 /// Where a signing token's secret stands.
 pub(super) fn secret_place(id: &TokenId) -> Place<'_> {
     Place { table: "tokens", row: id.as_str(), column: "sealed_secret" }
 }
 
-/// The owner is read and asked here, inside: a check made before could have been overtaken by the
-/// suspension that it should have seen.
 pub(super) fn issue(
     tx: &mut Tx<'_>,
     new: NewToken,
     by: &By,
-) -> Result<TokenRecord, Stop<IssueError>> {
-    let owner = owners::get(tx, &new.owner)?.ok_or(Stop::Refused(IssueError::UnknownOwner))?;
-    may_issue(&owner, new.kind, &new.scopes).map_err(|denial| Stop::Refused(denial.into()))?;
-    let active = active(tx, &new.owner, new.kind, by.at)?;
-    may_have_another(active).map_err(|denial| Stop::Refused(denial.into()))?;
+) -> Result<Created<TokenRecord>, Stop<IssueError>> {
+    if let Some(made) = tx.made_before(new.idempotency, by)? {
+        return Ok(Created::Before(made_token(tx, &made)?));
+    }
+    let holder =
+        Holder::of(tx, &new.owner, new.kind)?.ok_or(Stop::Refused(IssueError::UnknownOwner))?;
     let record = TokenRecord {
         id: new.id,
         owner: new.owner,
         kind: new.kind,
         label: new.label,
         scopes: new.scopes,
-        issued_at: by.at,
+        issued_at: match new.issued_at {
+            Some(elsewhere) => elsewhere.min(by.at),
+            None => holder.time_of_issue(by.at),
+        },
         expires_at: new.expires_at,
+        allowed_networks: new.allowed_networks,
+        rotation: None,
         state: TokenState::Active,
     };
-    match insert(tx, &record, &new.material) {
+    add(tx, &holder, &record, new.material, by)?;
+    tx.remember(new.idempotency, record.id.as_str(), by)?;
+    Ok(Created::Now(record))
+}
+
+/// An owner, and the strictest bound on its tokens of one kind.
+pub(super) struct Holder {
+    pub(super) owner: Owner,
+    not_before: Option<Timestamp>,
+}
+
+impl Holder {
+    pub(super) fn of(tx: &Tx<'_>, owner: &OwnerId, kind: TokenKind) -> Result<Option<Self>, Fault> {
+        let Some(owner) = owners::get(tx, owner)? else { return Ok(None) };
+        let query = format!(
+            "SELECT {} FROM owners, (SELECT ?2 AS kind) AS tokens WHERE owners.id = ?1",
+            rows::NOT_BEFORE
+        );
+        let not_before: Option<i64> = tx
+            .sql
+            .prepare_cached(&query)?
+            .query_row([owner.id.as_str(), kind.as_str()], |row| row.get(0))?;
+        Ok(Some(Self { owner, not_before: not_before.map(Timestamp::from_millis) }))
+    }
+
+    pub(super) fn has_taken_back(&self, record: &TokenRecord) -> bool {
+        self.not_before.is_some_and(|start| record.issued_at < start)
+    }
+
+    /// Now, or the bound, if clocks have it that the set of tokens that was taken back reaches
+    /// beyond now. A token that comes after that write is none of them.
+    pub(super) fn time_of_issue(&self, now: Timestamp) -> Timestamp {
+        self.not_before.map_or(now, |start| now.max(start))
+    }
+
+    /// Tokens issued before this are not in force.
+    pub(super) fn start(&self) -> Timestamp {
+        self.not_before.unwrap_or(Timestamp::MIN)
+    }
+}
+
+/// The owner is asked here, inside: a check made before could have been overtaken by the suspension
+/// that it should have seen.
+pub(super) fn add(
+    tx: &mut Tx<'_>,
+    holder: &Holder,
+    record: &TokenRecord,
+    material: Material,
+    by: &By,
+) -> Result<(), Stop<IssueError>> {
+    may_issue(&holder.owner, record.kind, &record.scopes)
+        .map_err(|denial| Stop::Refused(denial.into()))?;
+    let active = active(tx, holder, record.kind, by.at)?;
+    may_have_another(active).map_err(|denial| Stop::Refused(denial.into()))?;
+    match insert(tx, record, &material) {
         Err(fault) if fault.is_duplicate() => return Err(Stop::Refused(IssueError::Exists)),
         done => done?,
     }
-    let detail = json!({
+    tx.audit(by, "token.issued", record.id.as_str(), &issuance(record))?;
+    tx.tell(Change::Issued { record: record.clone(), material });
+    Ok(())
+}
+
+fn issuance(record: &TokenRecord) -> Value {
+    json!({
         "owner": record.owner.as_str(),
         "kind": record.kind.as_str(),
         "label": record.label,
         "scopes": owners::names(&record.scopes),
         "expires_at": record.expires_at.map(Timestamp::to_rfc3339_millis),
-    });
-    tx.audit(by, "token.issued", record.id.as_str(), &detail)?;
-    tx.tell(Change::Issued { record: record.clone(), material: new.material });
-    Ok(record)
+        "allowed_networks": record.allowed_networks.as_ref().map(owners::blocks),
+        "rotated_from": record.rotation.as_ref().map(|rotation| rotation.from.as_str()),
+    })
+}
+
+/// The token that an earlier request has made.
+pub(super) fn made_token(tx: &Tx<'_>, id: &str) -> Result<TokenRecord, Fault> {
+    let known = TokenId::parse(id).ok().map(|id| get(tx, &id)).transpose()?.flatten();
+    known.map(|(record, _)| record).ok_or_else(|| Fault::Value(format!("token id {id:?}")))
+}
+
+/// A token, with the digest that it is found by.
+pub(super) fn get(
+    tx: &Tx<'_>,
+    id: &TokenId,
+) -> Result<Option<(TokenRecord, Option<Digest>)>, Fault> {
+    tx.sql
+        .prepare_cached(&format!(
+            "SELECT {}, digest FROM tokens WHERE id = ?1",
+            rows::RECORD_COLUMNS
+        ))?
+        .query_row([id.as_str()], |row| {
+            let digest = row.get::<_, Option<[u8; 32]>>(13)?.map(Digest::from_bytes);
+            Ok(rows::record(row).map(|record| (record, digest)))
+        })
+        .optional()?
+        .transpose()
+}
+
+/// An update that changes nothing leaves no trace.
+pub(super) fn update(
+    tx: &mut Tx<'_>,
+    id: &TokenId,
+    update: TokenUpdate,
+    by: &By,
+) -> Result<TokenRecord, Stop<UpdateError>> {
+    let (before, digest) = get(tx, id)?.ok_or(Stop::Refused(UpdateError::Unknown))?;
+    if before.state != TokenState::Active {
+        return Err(Stop::Refused(UpdateError::Revoked));
+    }
+    let after = update.of(&before).map_err(|widening| Stop::Refused(widening.into()))?;
+    if after == before {
+        return Ok(after);
+    }
+    let administered = tx.administered_until(before.kind == TokenKind::Admin, by.at)?;
+    write(tx, &after)?;
+    tx.require_administered(administered, by.at)?;
+    let taken = taken_away(&before, &after);
+    if !taken.is_empty() {
+        tx.raise_epoch("token", id.as_str(), &taken.join(" "), by.at)?;
+    }
+    tx.audit(by, "token.updated", id.as_str(), &difference(&before, &after))?;
+    tx.tell(Change::Updated { record: after.clone(), digest });
+    Ok(after)
+}
+
+/// Everything of a record that may change while it is active.
+pub(super) fn write(tx: &Tx<'_>, record: &TokenRecord) -> Result<(), Fault> {
+    tx.sql
+        .prepare_cached(
+            "UPDATE tokens SET label = :label, scopes = :scopes, expires_at = :expires_at,
+                 allowed_networks = :allowed_networks,
+                 overlap_from_first_use = :overlap_from_first_use
+             WHERE id = :id",
+        )?
+        .execute(named_params! {
+            ":id": record.id.as_str(),
+            ":label": record.label,
+            ":scopes": record.scopes.join(" "),
+            ":expires_at": record.expires_at.map(Timestamp::as_millis),
+            ":allowed_networks": record.allowed_networks.as_ref().map(NetworkSet::join),
+            ":overlap_from_first_use": overlap(record),
+        })?;
+    Ok(())
+}
+
+fn overlap(record: &TokenRecord) -> Option<i64> {
+    let overlap = record.rotation.as_ref()?.overlap_from_first_use?;
+    Some(i64::try_from(overlap.as_millis()).unwrap_or(i64::MAX))
+}
+
+fn taken_away(before: &TokenRecord, after: &TokenRecord) -> Vec<&'static str> {
+    let networks = &after.allowed_networks;
+    [
+        ("scopes_narrowed", after.scopes != before.scopes),
+        ("end_moved_closer", after.expires_at != before.expires_at),
+        ("networks_changed", networks.is_some() && *networks != before.allowed_networks),
+    ]
+    .into_iter()
+    .filter_map(|(reason, holds)| holds.then_some(reason))
+    .collect()
+}
+
+fn difference(before: &TokenRecord, after: &TokenRecord) -> Value {
+    let mut detail = Map::new();
+    if before.label != after.label {
+        detail.insert("label".into(), json!(after.label));
+    }
+    if before.scopes != after.scopes {
+        detail.insert("scopes".into(), json!(owners::names(&after.scopes)));
+    }
+    if before.expires_at != after.expires_at {
+        let end = after.expires_at.map(Timestamp::to_rfc3339_millis);
+        detail.insert("expires_at".into(), json!(end));
+    }
+    if before.allowed_networks != after.allowed_networks {
+        let networks = after.allowed_networks.as_ref().map(owners::blocks);
+        detail.insert("allowed_networks".into(), json!(networks));
+    }
+    Value::Object(detail)
 }
 
 /// How many are in force, counted no further than the rule asks.
-fn active(tx: &Tx<'_>, owner: &OwnerId, kind: TokenKind, now: Timestamp) -> Result<usize, Fault> {
+fn active(tx: &Tx<'_>, holder: &Holder, kind: TokenKind, now: Timestamp) -> Result<usize, Fault> {
     let count = tx
         .sql
         .prepare_cached(
             "SELECT count(*) FROM (SELECT 1 FROM tokens
-             WHERE owner = ?1 AND kind = ?2 AND revoked_at IS NULL
-                 AND (expires_at IS NULL OR expires_at > ?3) LIMIT ?4)",
+             WHERE owner = :owner AND kind = :kind AND revoked_at IS NULL
+                 AND issued_at >= :start AND (expires_at IS NULL OR expires_at > :now)
+             LIMIT :most)",
         )?
         .query_row(
-            params![owner.as_str(), kind.as_str(), now.as_millis(), ACTIVE_TOKENS_MAX],
+            named_params! {
+                ":owner": holder.owner.id.as_str(),
+                ":kind": kind.as_str(),
+                ":start": holder.start().as_millis(),
+                ":now": now.as_millis(),
+                ":most": ACTIVE_TOKENS_MAX,
+            },
             |row| row.get(0),
         )?;
     Ok(count)
@@ -84,9 +258,9 @@ fn insert(tx: &Tx<'_>, record: &TokenRecord, material: &Material) -> Result<(), 
     tx.sql
         .prepare_cached(
             "INSERT INTO tokens (id, owner, kind, digest, sealed_secret, label, scopes, issued_at,
-                 expires_at)
+                 expires_at, allowed_networks, rotated_from, overlap_from_first_use)
              VALUES (:id, :owner, :kind, :digest, :sealed_secret, :label, :scopes, :issued_at,
-                 :expires_at)",
+                 :expires_at, :allowed_networks, :rotated_from, :overlap_from_first_use)",
         )?
         .execute(named_params! {
             ":id": record.id.as_str(),
@@ -98,121 +272,9 @@ fn insert(tx: &Tx<'_>, record: &TokenRecord, material: &Material) -> Result<(), 
             ":scopes": record.scopes.join(" "),
             ":issued_at": record.issued_at.as_millis(),
             ":expires_at": record.expires_at.map(Timestamp::as_millis),
+            ":allowed_networks": record.allowed_networks.as_ref().map(NetworkSet::join),
+            ":rotated_from": record.rotation.as_ref().map(|rotation| rotation.from.as_str()),
+            ":overlap_from_first_use": overlap(record),
         })?;
-    Ok(())
-}
-
-/// Whose token it is, is part of the same conditional statement: there is no moment between the
-/// check and the change, and another's token is answered like one that does not exist.
-pub(super) fn revoke(
-    tx: &mut Tx<'_>,
-    what: &Revocation,
-    by: &By,
-) -> Result<Revoked, Stop<StoreError>> {
-    let Some(digest) = end(tx, what, by)? else {
-        let record = owned(tx, &what.id, what.owner.as_ref())?;
-        return Ok(record.map_or(Revoked::Unknown, |record| Revoked::Before { record }));
-    };
-    let reason = what.reason.as_str();
-    let epoch = tx.raise_epoch("token", what.id.as_str(), reason, by.at)?;
-    tx.audit(by, "token.revoked", what.id.as_str(), &json!({"reason": reason, "epoch": epoch}))?;
-    tx.tell(Change::Revoked { id: what.id.clone(), digest });
-    Ok(Revoked::Now { epoch })
-}
-
-/// One epoch and one audit entry, whatever the number.
-pub(super) fn revoke_all(
-    tx: &mut Tx<'_>,
-    what: &RevocationOfAll,
-    by: &By,
-) -> Result<usize, Stop<StoreError>> {
-    let ended = end_all(tx, what, by)?;
-    if ended.is_empty() {
-        return Ok(0);
-    }
-    let (count, reason, kind) = (ended.len(), what.reason.as_str(), what.kind.as_str());
-    let epoch = tx.raise_epoch("owner", what.owner.as_str(), reason, by.at)?;
-    let detail = json!({"reason": reason, "kind": kind, "count": count, "epoch": epoch});
-    tx.audit(by, "owner.tokens_revoked", what.owner.as_str(), &detail)?;
-    ended.into_iter().for_each(|(id, digest)| tx.tell(Change::Revoked { id, digest }));
-    Ok(count)
-}
-
-fn end_all(
-    tx: &Tx<'_>,
-    what: &RevocationOfAll,
-    by: &By,
-) -> Result<Vec<(TokenId, Option<Digest>)>, Fault> {
-    let mut statement = tx.sql.prepare_cached(
-        "UPDATE tokens SET revoked_at = :at, revoked_by = :by, revocation_reason = :reason,
-             sealed_secret = NULL
-         WHERE owner = :owner AND kind = :kind AND revoked_at IS NULL
-         RETURNING id, digest",
-    )?;
-    let mut found = statement.query(named_params! {
-        ":owner": what.owner.as_str(),
-        ":kind": what.kind.as_str(),
-        ":at": by.at.as_millis(),
-        ":by": by.actor.as_str(),
-        ":reason": what.reason.as_str(),
-    })?;
-    let mut ended = Vec::new();
-    while let Some(row) = found.next()? {
-        let digest = row.get::<_, Option<[u8; 32]>>(1)?.map(Digest::from_bytes);
-        ended.push((rows::token_id(row, 0)?, digest));
-    }
-    Ok(ended)
-}
-
-/// `None` if no active token of this id (and owner, if given) was there to end. The secret is not
-/// needed any more, so it does not stay.
-fn end(tx: &Tx<'_>, what: &Revocation, by: &By) -> Result<Option<Option<Digest>>, Fault> {
-    let digest = tx
-        .sql
-        .prepare_cached(
-            "UPDATE tokens SET revoked_at = :at, revoked_by = :by, revocation_reason = :reason,
-                 sealed_secret = NULL
-             WHERE id = :id AND (:owner IS NULL OR owner = :owner) AND revoked_at IS NULL
-             RETURNING digest",
-        )?
-        .query_row(
-            named_params! {
-                ":id": what.id.as_str(),
-                ":owner": what.owner.as_ref().map(OwnerId::as_str),
-                ":at": by.at.as_millis(),
-                ":by": by.actor.as_str(),
-                ":reason": what.reason.as_str(),
-            },
-            |row| row.get::<_, Option<[u8; 32]>>(0),
-        )
-        .optional()?;
-    Ok(digest.map(|digest| digest.map(Digest::from_bytes)))
-}
-
-fn owned(tx: &Tx<'_>, id: &TokenId, owner: Option<&OwnerId>) -> Result<Option<TokenRecord>, Fault> {
-    let sql = format!(
-        "SELECT {} FROM tokens WHERE id = ?1 AND (?2 IS NULL OR owner = ?2)",
-        rows::TOKEN_COLUMNS
-    );
-    tx.sql
-        .prepare_cached(&sql)?
-        .query_row(params![id.as_str(), owner.map(OwnerId::as_str)], |row| Ok(rows::token(row)))
-        .optional()?
-        .transpose()
-        .map(|stored| stored.map(|stored| stored.record))
-}
-
-/// Only ever forwards: uses are reported in batches, and not in order.
-pub(super) fn record_use(
-    tx: &Tx<'_>,
-    uses: &[(TokenId, Timestamp)],
-) -> Result<(), Stop<StoreError>> {
-    let mut update = tx.sql.prepare_cached(
-        "UPDATE tokens SET last_used_at = ?2
-         WHERE id = ?1 AND (last_used_at IS NULL OR last_used_at < ?2)",
-    )?;
-    for (id, at) in uses {
-        update.execute(params![id.as_str(), at.as_millis()])?;
-    }
     Ok(())
 }

@@ -1,10 +1,20 @@
-//! What the body of a named transaction works with: the connection, and the three traces that a
-//! change leaves: its audit entry, its place in the revocation log, and what the follower is told.
+//! What the body of a named transaction works with: the connection, the questions that many ask of
+//! it, and the three traces that a change leaves: its audit entry, its place in the revocation log,
+//! and what the follower is told.
 
-use super::fault::{Fault, Stop};
-use crate::{By, Change, Epoch, KeyRing, StoreError};
+use super::{
+    fault::{Fault, Stop},
+    rows,
+};
+use crate::{By, Change, Epoch, Idempotency, IssuedBefore, KeyRing, StoreError};
 use rescind_core::{Digest, Timestamp, audit};
 use rusqlite::{Connection, OptionalExtension, params};
+
+/// How long an `Idempotency-Key` is remembered.
+const IDEMPOTENCY_MILLIS: i64 = 24 * 60 * 60 * 1_000;
+
+/// How far ahead it is asked whether somebody can still administer.
+const ADMINISTERED_MILLIS: i64 = 24 * 60 * 60 * 1_000;
 
 pub(super) struct Tx<'a> {
     pub(super) sql: &'a Connection,
@@ -36,18 +46,130 @@ impl<'a> Tx<'a> {
         let Some(id) = by.actor.token_id() else { return Ok(()) };
         let stands = self
             .sql
-            .prepare_cached(
+            .prepare_cached(&format!(
                 "SELECT tokens.revoked_at IS NULL AND owners.suspended_at IS NULL
-                 FROM tokens JOIN owners ON owners.id = tokens.owner WHERE tokens.id = ?1",
-            )
+                         AND ifnull(tokens.expires_at > ?2, TRUE)
+                         AND ifnull(tokens.issued_at >= {}, TRUE)
+                     FROM tokens JOIN owners ON owners.id = tokens.owner WHERE tokens.id = ?1",
+                rows::NOT_BEFORE
+            ))
             .and_then(|mut statement| {
-                statement.query_row([id.as_str()], |row| row.get::<_, bool>(0)).optional()
+                let asked = params![id.as_str(), by.at.as_millis()];
+                statement.query_row(asked, |row| row.get::<_, bool>(0)).optional()
             })
             .map_err(|error| Stop::Fault(error.into()))?;
         match stands {
             Some(true) => Ok(()),
             _ => Err(Stop::Refused(StoreError::ActorRefused.into())),
         }
+    }
+
+    /// Until when somebody can administer all of this, asked no further than a day ahead: the end
+    /// of the last token that is in force, has the scope for it, and is an operator's of no tenant.
+    /// One that its successor's first use will end counts no more. Before a change that does not
+    /// concern operators nothing needs to be asked.
+    pub(super) fn administered_until(
+        &self,
+        concerned: bool,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, Fault> {
+        if !concerned {
+            return Ok(None);
+        }
+        let until: Option<i64> = self
+            .sql
+            .prepare_cached(&format!(
+                "SELECT max(min(ifnull(tokens.expires_at, ?2), ?2))
+                 FROM tokens INDEXED BY administrators
+                     CROSS JOIN owners ON owners.id = tokens.owner
+                 WHERE tokens.kind = 'admin' AND tokens.revoked_at IS NULL
+                     AND instr(' ' || tokens.scopes || ' ', ' admin ') > 0
+                     AND ifnull(instr(' ' || owners.allowed_scopes || ' ', ' admin ') > 0, TRUE)
+                     AND owners.suspended_at IS NULL AND owners.tenant IS NULL
+                     AND ifnull(tokens.allowed_networks <> '', TRUE)
+                     AND ifnull(owners.allowed_networks <> '', TRUE)
+                     AND ifnull(tokens.expires_at > ?1, TRUE)
+                     AND ifnull(tokens.issued_at >= {}, TRUE)
+                     AND NOT EXISTS (SELECT 1 FROM tokens AS next
+                         WHERE next.rotated_from = tokens.id AND next.revoked_at IS NULL
+                             AND next.overlap_from_first_use IS NOT NULL
+                             AND ifnull(next.expires_at > ?1, TRUE))",
+                rows::NOT_BEFORE
+            ))?
+            .query_row(
+                [now.as_millis(), now.plus_millis(ADMINISTERED_MILLIS).as_millis()],
+                |row| row.get(0),
+            )?;
+        Ok(until.map(Timestamp::from_millis))
+    }
+
+    /// Refuses, after the change, what has brought that moment closer; before the change it was
+    /// `before`.
+    pub(super) fn require_administered<E: From<StoreError>>(
+        &self,
+        before: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<(), Stop<E>> {
+        if before.is_some() && self.administered_until(true, now)? < before {
+            return Err(Stop::Refused(StoreError::LastAdmin.into()));
+        }
+        Ok(())
+    }
+
+    /// From when on tokens are not taken back. Clocks step back and requests overtake one another,
+    /// so "all there are" asks which was issued last. No bound lies further ahead than that: new
+    /// tokens are issued after it, at a time that nobody has seen yet.
+    pub(super) fn bound(&self, before: IssuedBefore, now: Timestamp) -> Result<Timestamp, Fault> {
+        let last: Option<i64> = self
+            .sql
+            .prepare_cached("SELECT max(issued_at) FROM tokens")?
+            .query_row([], |row| row.get(0))?;
+        let all = now.max(last.map_or(now, Timestamp::from_millis)).plus_millis(1);
+        Ok(match before {
+            IssuedBefore::ThisWrite => all,
+            IssuedBefore::Moment(moment) => all.min(moment),
+        })
+    }
+
+    /// What was made under this key, if it was seen before.
+    pub(super) fn made_before<E: From<StoreError>>(
+        &self,
+        idempotency: Option<Idempotency>,
+        by: &By,
+    ) -> Result<Option<String>, Stop<E>> {
+        let Some(Idempotency { key, request }) = idempotency else { return Ok(None) };
+        let known = self
+            .sql
+            .prepare_cached("SELECT request, made FROM idempotency WHERE key = ?1 AND at > ?2")?
+            .query_row(params![key.as_bytes(), forgotten(by)], |row| {
+                Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, String>(1)?))
+            })
+            .optional()?;
+        match known {
+            None => Ok(None),
+            Some((seen, made)) if seen == *request.as_bytes() => Ok(Some(made)),
+            Some(_) => Err(Stop::Refused(StoreError::KeyReused.into())),
+        }
+    }
+
+    /// Remembers what was made under this key, and forgets what is old.
+    pub(super) fn remember(
+        &self,
+        idempotency: Option<Idempotency>,
+        made: &str,
+        by: &By,
+    ) -> Result<(), Fault> {
+        let Some(Idempotency { key, request }) = idempotency else { return Ok(()) };
+        self.sql
+            .prepare_cached("DELETE FROM idempotency WHERE at <= ?1")?
+            .execute([forgotten(by)])?;
+        self.sql
+            .prepare_cached(
+                "INSERT OR REPLACE INTO idempotency (key, request, made, at)
+                 VALUES (?1, ?2, ?3, ?4)",
+            )?
+            .execute(params![key.as_bytes(), request.as_bytes(), made, by.at.as_millis()])?;
+        Ok(())
     }
 
     pub(super) fn tell(&mut self, change: Change) {
@@ -120,4 +242,9 @@ impl<'a> Tx<'a> {
             .optional()?;
         Ok(head.unwrap_or((0, audit::GENESIS)))
     }
+}
+
+/// Keys of this moment and before are forgotten.
+fn forgotten(by: &By) -> i64 {
+    by.at.plus_millis(-IDEMPOTENCY_MILLIS).as_millis()
 }

@@ -5,18 +5,36 @@
 mod sqlite;
 
 use async_trait::async_trait;
-use rescind_store::{Follower, Store, conformance::Backend, conformance_tests};
-use std::sync::Arc;
+use parking_lot::Mutex;
+use rescind_store::{
+    Follower, Store, conformance::Backend, conformance_tests, sqlite::SqliteStore,
+};
+use std::{collections::HashMap, sync::Arc};
 
 /// Stores in one directory, which goes when the backend does.
-struct Sqlite(tempfile::TempDir);
+struct Sqlite {
+    directory: tempfile::TempDir,
+    opened: Mutex<HashMap<String, Arc<SqliteStore>>>,
+}
 
-#[async_trait]
-impl Backend for Sqlite {
-    async fn open(&self, follower: Arc<dyn Follower>) -> Arc<dyn Store> {
-        let directory = tempfile::tempdir_in(self.0.path()).unwrap().keep();
-        Arc::new(sqlite::scene::open(&directory.join("rescind.db"), follower).unwrap())
+impl Sqlite {
+    fn new() -> Self {
+        Self { directory: tempfile::tempdir().unwrap(), opened: Mutex::default() }
     }
 }
 
-conformance_tests!(Sqlite(tempfile::tempdir().unwrap()));
+#[async_trait]
+impl Backend for Sqlite {
+    async fn open(&self, name: &str, follower: Arc<dyn Follower>) -> Arc<dyn Store> {
+        let before = self.opened.lock().remove(name);
+        if let Some(before) = before {
+            before.close().await.unwrap();
+        }
+        let path = self.directory.path().join(name).join("rescind.db");
+        let store = Arc::new(sqlite::scene::open(&path, follower).unwrap());
+        self.opened.lock().insert(name.to_owned(), Arc::clone(&store));
+        store
+    }
+}
+
+conformance_tests!(Sqlite::new());

@@ -2,7 +2,7 @@
 
 use super::scene::{Heard, at, bearer, by, id, open, revocation, user};
 use rescind_core::{TokenState, audit::Walk};
-use rescind_store::{ReadStore, StoreError, WriteStore};
+use rescind_store::{AuditFilter, ReadStore, StoreError, WriteStore};
 use std::{
     env,
     os::unix::process::ExitStatusExt,
@@ -82,7 +82,8 @@ async fn kept(path: &Path, answered: &[String], beyond: usize, context: &str) {
             _ => assert_ne!(token.unwrap().record.state, TokenState::Active, "{context}: {line}"),
         }
     }
-    let entries = store.audit(0, u32::MAX).await.unwrap();
+    let entries =
+        store.audit(&AuditFilter { limit: u32::MAX, ..AuditFilter::default() }).await.unwrap();
     let mut walk = Walk::default();
     entries.iter().for_each(|row| walk.step(&row.entry, &row.hash).unwrap());
     let revoked = entries.iter().filter(|row| row.entry.action == "token.revoked").count();

@@ -5,3 +5,4 @@ mod crash;
 mod opening;
 mod publication;
 pub(crate) mod scene;
+mod upgrade;

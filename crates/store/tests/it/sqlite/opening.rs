@@ -5,7 +5,7 @@ use super::scene::{
 };
 use rescind_core::audit::{ChainFault, Walk};
 use rescind_store::{
-    KeyRing, OwnerUpdate, ReadStore, TokenFilter, WriteStore,
+    AuditFilter, KeyRing, OwnerUpdate, ReadStore, TokenFilter, WriteStore,
     sqlite::{OpenError, SqliteStore},
 };
 use rusqlite::Connection;
@@ -48,10 +48,10 @@ async fn filled(path: &Path) {
 }
 
 async fn everything(store: &SqliteStore) -> String {
-    let all =
-        TokenFilter { owner: None, kind: None, active_only: false, after: None, limit: u32::MAX };
+    let all = TokenFilter { limit: u32::MAX, ..TokenFilter::default() };
     let tokens = store.tokens(&all).await.unwrap();
-    let audit = store.audit(0, u32::MAX).await.unwrap();
+    let audit =
+        store.audit(&AuditFilter { limit: u32::MAX, ..AuditFilter::default() }).await.unwrap();
     let user = store.user_by_email("u@example.com").await.unwrap();
     let partner = store.owner(&owner_id("p")).await.unwrap();
     format!("{tokens:?} {audit:?} {user:?} {partner:?} {}", store.epoch().await.unwrap())
@@ -163,7 +163,8 @@ async fn altered_and_deleted_audit_entries_are_found() {
 
 async fn walk(path: &Path) -> Result<(), ChainFault> {
     let store = open(path, Arc::new(Heard::default())).unwrap();
-    let rows = store.audit(0, u32::MAX).await.unwrap();
+    let rows =
+        store.audit(&AuditFilter { limit: u32::MAX, ..AuditFilter::default() }).await.unwrap();
     store.close().await.unwrap();
     let mut walk = Walk::default();
     rows.iter().try_for_each(|row| walk.step(&row.entry, &row.hash))
@@ -232,11 +233,11 @@ async fn schema_of_the_future_is_refused_and_left_alone() {
     alter(
         &place.path,
         "INSERT INTO refinery_schema_history
-         VALUES (2, 'future', '2030-01-01T00:00:00Z', '1')",
+         VALUES (3, 'future', '2030-01-01T00:00:00Z', '1')",
     );
     let before = fs::read(&place.path).unwrap();
     let error = refused(&place.path);
-    assert!(matches!(error, OpenError::NewerSchema { found: 2, known: 1, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::NewerSchema { found: 3, known: 2, .. }), "{error:?}");
     assert_eq!(fs::read(&place.path).unwrap(), before);
 }
 

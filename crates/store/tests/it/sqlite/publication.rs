@@ -1,7 +1,8 @@
 //! The follower is told of what is committed, and of nothing else.
 
 use super::scene::{bearer, by, open, revocation, user};
-use rescind_store::{Change, Epoch, Follower, WriteStore};
+use rescind_core::{RevocationReason, TenantId};
+use rescind_store::{Change, Epoch, Follower, IssuedBefore, SetRevocation, TokenSet, WriteStore};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use std::{
     path::PathBuf,
@@ -31,12 +32,16 @@ impl Follower for Looks {
             Change::Owner(owner) => {
                 self.one("SELECT 1 FROM owners WHERE id = ?1", owner.id.as_str())
             }
-            Change::Issued { record, .. } => {
+            Change::Issued { record, .. } | Change::Updated { record, .. } => {
                 self.one("SELECT 1 FROM tokens WHERE id = ?1", record.id.as_str())
             }
             Change::Revoked { id, .. } => {
                 let query = "SELECT 1 FROM tokens WHERE id = ?1 AND revoked_at IS NOT NULL";
                 self.one(query, id.as_str())
+            }
+            Change::NotBefore { tenant, .. } => {
+                let tenant = tenant.as_ref().map_or("", TenantId::as_str);
+                self.one("SELECT 1 FROM bounds WHERE tenant = ?1", tenant)
             }
         };
         assert!(committed.is_some(), "told too early of {change:?}");
@@ -61,5 +66,11 @@ async fn follower_is_told_after_the_commit() {
     store.create_owner(user("u"), by(0)).await.unwrap();
     store.issue(bearer("b", "u"), by(1)).await.unwrap();
     store.revoke(revocation("b"), by(2)).await.unwrap();
-    assert_eq!(looks.changes.load(Ordering::Relaxed), 3);
+    let what = SetRevocation {
+        set: TokenSet::Everything,
+        issued_before: IssuedBefore::ThisWrite,
+        reason: RevocationReason::KeyCompromise,
+    };
+    store.revoke_set(what, by(3)).await.unwrap();
+    assert_eq!(looks.changes.load(Ordering::Relaxed), 4);
 }

@@ -32,7 +32,9 @@ impl Follower for Heard {
             Change::Issued { record, material: Material::Secret(secret) } => {
                 format!("issued {} {}", record.id, String::from_utf8_lossy(secret.expose_bytes()))
             }
+            Change::Updated { record, .. } => format!("updated {}", record.id),
             Change::Revoked { id, .. } => format!("revoked {id}"),
+            Change::NotBefore { tenant, start } => format!("not before {tenant:?} {start}"),
         });
     }
 
@@ -86,11 +88,13 @@ pub(crate) fn user(name: &str) -> NewOwner {
             email: format!("{name}@example.com"),
             first_name: "F".into(),
             last_name: "L".into(),
-            tenant: TenantId::parse("t").unwrap(),
         },
+        tenant: Some(TenantId::parse("t").unwrap()),
         password_hash: Some("$argon2id$".into()),
         token_management: false,
         allowed_scopes: None,
+        allowed_networks: None,
+        idempotency: None,
     }
 }
 
@@ -103,9 +107,10 @@ pub(crate) fn partner(name: &str) -> NewOwner {
             issuer: "issuer".into(),
             subject: name.into(),
         },
+        tenant: None,
         password_hash: None,
         token_management: true,
-        allowed_scopes: None,
+        ..user(name)
     }
 }
 
@@ -117,6 +122,9 @@ pub(crate) fn bearer(name: &str, owner: &str) -> NewToken {
         label: None,
         scopes: ScopeSet::default(),
         expires_at: None,
+        allowed_networks: None,
+        issued_at: None,
+        idempotency: None,
         material: Material::Digest(Digest::of(name.as_bytes())),
     }
 }

@@ -1,0 +1,180 @@
+//! Transactions that take tokens back: one, all of a kind, or a set by a bound.
+
+use super::{
+    fault::{Fault, Stop},
+    owners, rows, tokens,
+    tx::Tx,
+};
+use crate::{
+    By, Change, Epoch, OwnerError, Revocation, RevocationOfAll, Revoked, SetRevocation, SetRevoked,
+    StoreError, TokenSet,
+};
+use rescind_core::{Digest, OwnerId, RevocationReason, TenantId, Timestamp, TokenId, TokenKind};
+use rusqlite::{OptionalExtension, named_params, params};
+use serde_json::json;
+
+/// Whose token it is, is part of the same conditional statement: there is no moment between the
+/// check and the change, and another's token is answered like one that does not exist.
+pub(super) fn revoke(
+    tx: &mut Tx<'_>,
+    what: &Revocation,
+    by: &By,
+) -> Result<Revoked, Stop<StoreError>> {
+    let administered = tx.administered_until(is_admins(tx, &what.id)?, by.at)?;
+    let Some(digest) = end(tx, what, by)? else {
+        let known = tokens::get(tx, &what.id)?.map(|(record, _)| record);
+        let owned = known.filter(|record| what.owner.as_ref().is_none_or(|id| record.owner == *id));
+        return Ok(owned.map_or(Revoked::Unknown, |record| Revoked::Before { record }));
+    };
+    tx.require_administered(administered, by.at)?;
+    Ok(Revoked::Now { epoch: note(tx, what, digest, by)? })
+}
+
+fn is_admins(tx: &Tx<'_>, id: &TokenId) -> Result<bool, Fault> {
+    let is_admins = tx
+        .sql
+        .prepare_cached("SELECT kind = 'admin' FROM tokens WHERE id = ?1")?
+        .query_row([id.as_str()], |row| row.get(0))
+        .optional()?;
+    Ok(is_admins.unwrap_or(false))
+}
+
+/// Within a rotation: the old token's end, for which the new one is the reason.
+pub(super) fn end_superseded(tx: &mut Tx<'_>, id: &TokenId, by: &By) -> Result<(), Fault> {
+    let what = Revocation { id: id.clone(), owner: None, reason: RevocationReason::Superseded };
+    if let Some(digest) = end(tx, &what, by)? {
+        note(tx, &what, digest, by)?;
+    }
+    Ok(())
+}
+
+fn note(
+    tx: &mut Tx<'_>,
+    what: &Revocation,
+    digest: Option<Digest>,
+    by: &By,
+) -> Result<Epoch, Fault> {
+    let reason = what.reason.as_str();
+    let epoch = tx.raise_epoch("token", what.id.as_str(), reason, by.at)?;
+    tx.audit(by, "token.revoked", what.id.as_str(), &json!({"reason": reason, "epoch": epoch}))?;
+    tx.tell(Change::Revoked { id: what.id.clone(), digest });
+    Ok(epoch)
+}
+
+/// One epoch and one audit entry, whatever the number.
+pub(super) fn revoke_all(
+    tx: &mut Tx<'_>,
+    what: &RevocationOfAll,
+    by: &By,
+) -> Result<usize, Stop<StoreError>> {
+    let administered = tx.administered_until(what.kind == TokenKind::Admin, by.at)?;
+    let ended = end_all(tx, what, by)?;
+    if ended.is_empty() {
+        return Ok(0);
+    }
+    tx.require_administered(administered, by.at)?;
+    let (count, reason, kind) = (ended.len(), what.reason.as_str(), what.kind.as_str());
+    let epoch = tx.raise_epoch("owner", what.owner.as_str(), reason, by.at)?;
+    let detail = json!({"reason": reason, "kind": kind, "count": count, "epoch": epoch});
+    tx.audit(by, "owner.tokens_revoked", what.owner.as_str(), &detail)?;
+    ended.into_iter().for_each(|(id, digest)| tx.tell(Change::Revoked { id, digest }));
+    Ok(count)
+}
+
+/// One row, whatever the number of tokens.
+pub(super) fn revoke_set(
+    tx: &mut Tx<'_>,
+    what: &SetRevocation,
+    by: &By,
+) -> Result<SetRevoked, Stop<OwnerError>> {
+    let start = tx.bound(what.issued_before, by.at)?;
+    // No other set has a token of an operator of no tenant.
+    let administered = tx.administered_until(matches!(what.set, TokenSet::Owner(_)), by.at)?;
+    let (level, subject, not_before) = match &what.set {
+        TokenSet::Owner(id) => {
+            let mut owner = owners::get(tx, id)?.ok_or(Stop::Refused(OwnerError::Unknown))?;
+            let not_before = owner.not_before.map_or(start, |before| before.max(start));
+            owner.not_before = Some(not_before);
+            owners::raise_not_before(tx, &owner)?;
+            tx.tell(Change::Owner(owner));
+            ("owner", id.as_str(), not_before)
+        }
+        TokenSet::Tenant(id) => ("tenant", id.as_str(), raise(tx, Some(id), start)?),
+        TokenSet::Everything => ("everything", "", raise(tx, None, start)?),
+    };
+    tx.require_administered(administered, by.at)?;
+    let reason = what.reason.as_str();
+    let epoch = tx.raise_epoch(level, subject, reason, by.at)?;
+    let start = start.to_rfc3339_millis();
+    let detail = json!({"reason": reason, "issued_before": start, "epoch": epoch});
+    tx.audit(by, &format!("{level}.tokens_revoked"), subject, &detail)?;
+    Ok(SetRevoked { epoch, not_before })
+}
+
+/// A bound only ever goes up.
+fn raise(tx: &mut Tx<'_>, tenant: Option<&TenantId>, start: Timestamp) -> Result<Timestamp, Fault> {
+    let start = tx
+        .sql
+        .prepare_cached(
+            "INSERT INTO bounds (tenant, not_before) VALUES (?1, ?2)
+             ON CONFLICT (tenant) DO UPDATE SET not_before = max(not_before, excluded.not_before)
+             RETURNING not_before",
+        )?
+        .query_row(params![tenant.map_or("", TenantId::as_str), start.as_millis()], |row| {
+            row.get(0)
+        })
+        .map(Timestamp::from_millis)?;
+    tx.tell(Change::NotBefore { tenant: tenant.cloned(), start });
+    Ok(start)
+}
+
+fn end_all(
+    tx: &Tx<'_>,
+    what: &RevocationOfAll,
+    by: &By,
+) -> Result<Vec<(TokenId, Option<Digest>)>, Fault> {
+    let mut statement = tx.sql.prepare_cached(
+        "UPDATE tokens SET revoked_at = :at, revoked_by = :by, revocation_reason = :reason,
+             sealed_secret = NULL
+         WHERE owner = :owner AND kind = :kind AND revoked_at IS NULL
+         RETURNING id, digest",
+    )?;
+    let mut found = statement.query(named_params! {
+        ":owner": what.owner.as_str(),
+        ":kind": what.kind.as_str(),
+        ":at": by.at.as_millis(),
+        ":by": by.actor.as_str(),
+        ":reason": what.reason.as_str(),
+    })?;
+    let mut ended = Vec::new();
+    while let Some(row) = found.next()? {
+        let digest = row.get::<_, Option<[u8; 32]>>(1)?.map(Digest::from_bytes);
+        ended.push((rows::token_id(row, 0)?, digest));
+    }
+    Ok(ended)
+}
+
+/// `None` if no active token of this id (and owner, if given) was there to end. The secret is not
+/// needed any more, so it does not stay.
+fn end(tx: &Tx<'_>, what: &Revocation, by: &By) -> Result<Option<Option<Digest>>, Fault> {
+    let digest = tx
+        .sql
+        .prepare_cached(
+            "UPDATE tokens SET revoked_at = :at, revoked_by = :by, revocation_reason = :reason,
+                 sealed_secret = NULL
+             WHERE id = :id AND (:owner IS NULL OR owner = :owner) AND revoked_at IS NULL
+             RETURNING digest",
+        )?
+        .query_row(
+            named_params! {
+                ":id": what.id.as_str(),
+                ":owner": what.owner.as_ref().map(OwnerId::as_str),
+                ":at": by.at.as_millis(),
+                ":by": by.actor.as_str(),
+                ":reason": what.reason.as_str(),
+            },
+            |row| row.get::<_, Option<[u8; 32]>>(0),
+        )
+        .optional()?;
+    Ok(digest.map(|digest| digest.map(Digest::from_bytes)))
+}
