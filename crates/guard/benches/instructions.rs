@@ -33,14 +33,14 @@ fn unknown(house: House) -> (bool, House) {
 #[bench::no_body(setup = prepared, args = [0])]
 #[bench::one_kib(setup = prepared, args = [1_024])]
 fn signed((house, body, signature): (House, Vec<u8>, String)) -> (bool, House) {
-    let request = SignedRequest { method: "POST", target: "/orders", body: &body };
+    let request = SignedRequest::with_body("POST", "/orders", &body);
     (black_box(house.signed(black_box(&signature), &request)), house)
 }
 
 fn prepared(bytes: usize) -> (House, Vec<u8>, String) {
     let house = House::with_tokens(TOKENS);
     let body = vec![b'x'; bytes];
-    let request = SignedRequest { method: "POST", target: "/orders", body: &body };
+    let request = SignedRequest::with_body("POST", "/orders", &body);
     let signature = house.secret.key().sign(&house.timestamp, &request);
     (house, body, signature)
 }

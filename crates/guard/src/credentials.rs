@@ -6,7 +6,8 @@
 //! program may choose the other.
 
 use http::{HeaderMap, HeaderName, header::AUTHORIZATION};
-use rescind_core::{Malformed, Presented, SignedHeaders};
+use rescind_core::{Digest, Malformed, Presented, SignedHeaders};
+use sfv::{Dictionary, ListEntry, Parser};
 
 /// The header names in use.
 #[derive(Clone, Debug)]
@@ -15,13 +16,22 @@ pub struct CredentialHeaders {
     pub signing: Option<SigningHeaders>,
 }
 
-/// `lmts-api-key`, `lmts-timestamp` and `lmts-signature`, or another prefix.
+/// `lmts-api-key`, `lmts-timestamp` and `lmts-signature`, or another prefix; and `lmts-covers`,
+/// with which a client says that it has signed the `Content-Digest` in place of the body.
 #[derive(Clone, Debug)]
 pub struct SigningHeaders {
     pub key: HeaderName,
     pub timestamp: HeaderName,
     pub signature: HeaderName,
+    pub covers: HeaderName,
 }
+
+/// The one value of `…-covers`.
+const COVERS_DIGEST: &str = "content-digest";
+/// RFC 9530.
+const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
+/// Longest `Content-Digest` that is read, in bytes; SHA-256 and SHA-512 together have 150.
+const CONTENT_DIGEST_BYTES_MAX: usize = 512;
 
 impl SigningHeaders {
     pub fn with_prefix(prefix: &str) -> Result<Self, http::header::InvalidHeaderName> {
@@ -30,11 +40,12 @@ impl SigningHeaders {
             key: name("api-key")?,
             timestamp: name("timestamp")?,
             signature: name("signature")?,
+            covers: name("covers")?,
         })
     }
 
-    fn all(&self) -> [&HeaderName; 3] {
-        [&self.key, &self.timestamp, &self.signature]
+    fn all(&self) -> [&HeaderName; 4] {
+        [&self.key, &self.timestamp, &self.signature, &self.covers]
     }
 }
 
@@ -57,26 +68,52 @@ impl CredentialHeaders {
             (None, None, None) => Ok(None),
             (Some(text), None, None) => Presented::bearer(text).map(Some),
             (None, Some(value), None) => Presented::bearer(bearer_of(value)?).map(Some),
-            (None, None, Some(parts)) => {
-                let [key, timestamp, signature] = parts;
-                SignedHeaders::parse(key, timestamp, signature).map(|s| Some(Presented::Signed(s)))
-            }
+            (None, None, Some(signed)) => Ok(Some(Presented::Signed(signed))),
             _ => Err(Malformed::Several),
         }
     }
 }
 
-/// The three signing headers, all or none.
+/// The three signing headers, all or none, and what they cover.
 fn read_signed<'h>(
     names: &SigningHeaders,
     headers: &'h HeaderMap,
-) -> Result<Option<[&'h str; 3]>, Malformed> {
-    let [key, timestamp, signature] = names.all();
+) -> Result<Option<SignedHeaders<'h>>, Malformed> {
+    let [key, timestamp, signature, covers] = names.all();
+    let covers = single(headers, covers)?;
     match (single(headers, key)?, single(headers, timestamp)?, single(headers, signature)?) {
-        (None, None, None) => Ok(None),
-        (Some(key), Some(timestamp), Some(signature)) => Ok(Some([key, timestamp, signature])),
+        (None, None, None) if covers.is_none() => Ok(None),
+        (Some(key), Some(timestamp), Some(signature)) => {
+            let signed = SignedHeaders::parse(key, timestamp, signature)?;
+            match covers {
+                None => Ok(Some(signed)),
+                Some(COVERS_DIGEST) => {
+                    let (text, sha256) = content_digest(headers)?;
+                    Ok(Some(signed.covering_digest(text, sha256)))
+                }
+                Some(_) => Err(Malformed::Covers),
+            }
+        }
         _ => Err(Malformed::Incomplete),
     }
+}
+
+/// The value as sent, and the SHA-256 in it: one line of a dictionary of byte sequences (RFC 9530
+/// §2, RFC 9651 §3.2). Other algorithms may stand beside it; whoever checks, checks this one.
+fn content_digest(headers: &HeaderMap) -> Result<(&str, Digest), Malformed> {
+    let mut lines = headers.get_all(CONTENT_DIGEST).iter();
+    let (Some(line), None) = (lines.next(), lines.next()) else { return Err(Malformed::Covers) };
+    let text = line.to_str().map_err(|_| Malformed::Covers)?;
+    if text.len() > CONTENT_DIGEST_BYTES_MAX {
+        return Err(Malformed::TooLong);
+    }
+    let dictionary = Parser::new(text).parse::<Dictionary>().map_err(|_| Malformed::Covers)?;
+    let Some(ListEntry::Item(item)) = dictionary.get("sha-256") else {
+        return Err(Malformed::Covers);
+    };
+    let bytes = item.bare_item.as_byte_sequence().ok_or(Malformed::Covers)?;
+    let digest = <[u8; 32]>::try_from(bytes).map_err(|_| Malformed::Covers)?;
+    Ok((text, Digest::from_bytes(digest)))
 }
 
 /// The value of a header that may stand at most once. HTTP has already trimmed spaces around it.
@@ -119,6 +156,7 @@ fn looks_like_timestamp(text: &str) -> bool {
 mod tests {
     use super::*;
     use http::HeaderValue;
+    use rstest::rstest;
 
     fn read(pairs: &[(&'static str, &'static str)]) -> Result<Option<&'static str>, Malformed> {
         let mut headers = HeaderMap::new();
@@ -180,6 +218,45 @@ mod tests {
         assert_eq!(read(&[key, timestamp, ("lmts-signature", "AA==")]), Err(Malformed::Signature));
     }
 
+    #[rstest]
+    #[case::sha256(Some("sha-256=:eji/gfOD9pQzrW6QDTWz4jhVk/dqe3q11DVbi6Qe4ks=:"), true)]
+    #[case::with_another(
+        Some("sha-512=:AA==:, sha-256=:eji/gfOD9pQzrW6QDTWz4jhVk/dqe3q11DVbi6Qe4ks=:"),
+        true
+    )]
+    #[case::none(None, false)]
+    #[case::empty(Some(""), false)]
+    #[case::only_another(Some("sha-512=:AA==:"), false)]
+    #[case::no_byte_sequence(Some("sha-256=eji"), false)]
+    #[case::too_short(Some("sha-256=:AA==:"), false)]
+    #[case::no_dictionary(Some("sha-256=:AA==:,"), false)]
+    fn digest_is_covered_only_with_a_sha_256(
+        #[case] digest: Option<&'static str>,
+        #[case] good: bool,
+    ) {
+        let covers = ("lmts-covers", "content-digest");
+        let pairs: Vec<_> = SIGNED
+            .into_iter()
+            .chain([covers])
+            .chain(digest.map(|text| ("content-digest", text)))
+            .collect();
+        let expected = if good { Ok(Some("signed")) } else { Err(Malformed::Covers) };
+        assert_eq!(read(&pairs), expected);
+    }
+
+    #[test]
+    fn what_is_covered_is_named_exactly_and_belongs_to_a_signature() {
+        let [key, timestamp, signature] = SIGNED;
+        let covers = |value| read(&[key, timestamp, signature, ("lmts-covers", value)]);
+        assert_eq!(covers("body"), Err(Malformed::Covers));
+        assert_eq!(covers("Content-Digest"), Err(Malformed::Covers));
+        let alone = [("lmts-covers", "content-digest"), ("x-api-key", "t")];
+        assert_eq!(read(&alone), Err(Malformed::Incomplete));
+        let digest = ("content-digest", "sha-256=:eji/gfOD9pQzrW6QDTWz4jhVk/dqe3q11DVbi6Qe4ks=:");
+        let twice = [key, timestamp, signature, alone[0], digest, digest];
+        assert_eq!(read(&twice), Err(Malformed::Covers));
+    }
+
     #[test]
     fn comma_before_a_fraction_is_one_timestamp() {
         let [key, _, signature] = SIGNED;
@@ -196,6 +273,7 @@ mod tests {
         let listed: Vec<_> = names.names().map(HeaderName::as_str).collect();
         let all =
             ["x-api-key", "authorization", "lmts-api-key", "lmts-timestamp", "lmts-signature"];
-        assert_eq!(listed, all);
+        assert_eq!(listed[..5], all);
+        assert_eq!(listed[5..], ["lmts-covers"]);
     }
 }

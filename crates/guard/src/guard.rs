@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use crate::index::{Entry, Index};
 use crate::usage::Usage;
 use rescind_coherence::{BootInstant, Gate, Standing};
-use rescind_core::signature::SignedRequest;
+use rescind_core::signature::{BodyProof, SignedRequest};
 use rescind_core::{
     Authentic, Demand, Denial, Digest, Owner, Permitted, Recognised, SignedHeaders, Timestamp,
     TokenId, TokenPrefix, decide, in_window, recognise,
@@ -32,6 +32,7 @@ pub struct Guard {
 pub struct Verified {
     entry: Arc<Entry>,
     owner: Arc<Owner>,
+    body: BodyProof,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,8 +45,8 @@ pub enum Refusal {
 }
 
 impl Verified {
-    fn new(_: Permitted<'_>, entry: &Arc<Entry>, owner: &Arc<Owner>) -> Self {
-        Self { entry: Arc::clone(entry), owner: Arc::clone(owner) }
+    fn new(_: Permitted<'_>, entry: &Arc<Entry>, owner: &Arc<Owner>, body: BodyProof) -> Self {
+        Self { entry: Arc::clone(entry), owner: Arc::clone(owner), body }
     }
 
     pub fn token(&self) -> &Entry {
@@ -54,6 +55,11 @@ impl Verified {
 
     pub fn owner(&self) -> &Owner {
         &self.owner
+    }
+
+    /// What is known of the request's body.
+    pub fn body(&self) -> BodyProof {
+        self.body
     }
 
     /// What the token allows now: its own scopes, as far as its owner still has them.
@@ -90,7 +96,7 @@ impl Guard {
             let owner = entry.owner();
             let authentic = Authentic::by_digest(&digest, &stored, entry.bounds(&owner))?;
             let permitted = decide(authentic, demand, now)?;
-            Ok(Verified::new(permitted, &entry, &owner))
+            Ok(Verified::new(permitted, &entry, &owner, BodyProof::Unsigned))
         })
     }
 
@@ -106,9 +112,10 @@ impl Guard {
             let signer = self.index.by_key_id(signed.key_id()).ok_or(Denial::Unknown)?;
             let owner = signer.entry.owner();
             let bounds = signer.entry.bounds(&owner);
-            let authentic = Authentic::by_signature(&signer.key, signed, request, now, bounds)?;
+            let (authentic, body) =
+                Authentic::by_signature(&signer.key, signed, request, now, bounds)?;
             let permitted = decide(authentic, demand, now)?;
-            Ok(Verified::new(permitted, &signer.entry, &owner))
+            Ok(Verified::new(permitted, &signer.entry, &owner, body))
         })
     }
 
@@ -183,6 +190,15 @@ impl Follower for Guard {
             // A changed owner may have lost power; the token's entry sees it from here on.
             Change::Owner(owner) => {
                 self.index.put_owner(owner);
+                self.gate.changed();
+            }
+            // It may do less now.
+            Change::Updated { record, digest } => {
+                self.index.replace_token(record, digest.as_ref());
+                self.gate.changed();
+            }
+            Change::NotBefore { tenant, start } => {
+                self.index.raise_bound(tenant.as_ref(), start);
                 self.gate.changed();
             }
             Change::Issued { record, material } => self.index.put_token(record, material),

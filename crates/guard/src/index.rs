@@ -9,7 +9,8 @@ use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
 use rescind_core::signature::SigningKey;
 use rescind_core::{
-    Bounds, Digest, Owner, OwnerId, ScopeSet, Timestamp, TokenId, TokenKind, TokenRecord,
+    Bounds, Digest, NetworkSet, NotBefore, Owner, OwnerId, ScopeSet, TenantId, Timestamp, TokenId,
+    TokenKind, TokenRecord,
 };
 use rescind_store::Material;
 use std::collections::HashSet;
@@ -19,7 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
 const SHARDS: usize = 64;
 
-/// "Never used", in [`Entry::last_used`].
+/// "Never used" in [`Entry::last_used`], and "no bound" in [`Bound`].
 pub(crate) const NEVER: i64 = i64::MIN;
 
 /// One active token.
@@ -31,12 +32,43 @@ pub struct Entry {
     scopes: Arc<ScopeSet>,
     issued_at: Timestamp,
     expires_at: Option<Timestamp>,
+    /// Boxed: few tokens have any.
+    networks: Option<Box<NetworkSet>>,
     /// Shared by all tokens of an owner: one write here reaches the whole set.
-    owner: Arc<ArcSwap<Owner>>,
+    owner: Arc<OwnerCell>,
     /// Set as the entry leaves the index, for look-ups that already hold it.
     revoked: AtomicBool,
     pub(crate) last_used: AtomicI64,
     pub(crate) use_is_queued: AtomicBool,
+}
+
+/// An owner as it is now, and the bounds above it. Each is one write for all tokens below.
+#[derive(Debug)]
+struct OwnerCell {
+    owner: ArcSwap<Owner>,
+    tenant: Option<Arc<Bound>>,
+    everything: Arc<Bound>,
+}
+
+/// Tokens issued before this were taken back; it only ever goes up.
+#[derive(Debug)]
+struct Bound(AtomicI64);
+
+impl Bound {
+    fn raise(&self, start: Timestamp) {
+        self.0.fetch_max(start.as_millis(), Ordering::AcqRel);
+    }
+
+    fn get(&self) -> Option<Timestamp> {
+        let start = self.0.load(Ordering::Acquire);
+        (start != NEVER).then(|| Timestamp::from_millis(start))
+    }
+}
+
+impl Default for Bound {
+    fn default() -> Self {
+        Self(AtomicI64::new(NEVER))
+    }
 }
 
 impl Entry {
@@ -52,12 +84,16 @@ impl Entry {
         &self.scopes
     }
 
+    pub fn issued_at(&self) -> Timestamp {
+        self.issued_at
+    }
+
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.expires_at
     }
 
     pub(crate) fn owner(&self) -> Arc<Owner> {
-        self.owner.load_full()
+        self.owner.owner.load_full()
     }
 
     pub(crate) fn bounds<'a>(&'a self, owner: &'a Owner) -> Bounds<'a> {
@@ -67,9 +103,15 @@ impl Entry {
             expires_at: self.expires_at,
             revoked: self.revoked.load(Ordering::Acquire),
             scopes: &self.scopes,
+            networks: self.networks.as_deref(),
+            not_before: NotBefore {
+                owner: owner.not_before,
+                tenant: self.owner.tenant.as_ref().and_then(|bound| bound.get()),
+                everything: self.owner.everything.get(),
+            },
             owner_suspended: owner.state.is_suspended(),
-            owner_not_before: owner.not_before,
             owner_scopes: owner.capabilities.allowed_scopes.as_ref(),
+            owner_networks: owner.capabilities.allowed_networks.as_ref(),
         }
     }
 }
@@ -88,7 +130,9 @@ type Digests = HashMap<[u8; 32], Arc<Entry>, BuildHasherDefault<DigestHasher>>;
 pub struct Index {
     bearers: [RwLock<Digests>; SHARDS],
     signers: RwLock<HashMap<Box<str>, Signer>>,
-    owners: Mutex<HashMap<OwnerId, Arc<ArcSwap<Owner>>>>,
+    owners: Mutex<HashMap<OwnerId, Arc<OwnerCell>>>,
+    tenants: Mutex<HashMap<TenantId, Arc<Bound>>>,
+    everything: Arc<Bound>,
     scope_sets: Mutex<HashSet<Arc<ScopeSet>>>,
     tokens: AtomicUsize,
 }
@@ -99,6 +143,8 @@ impl Default for Index {
             bearers: std::array::from_fn(|_| RwLock::default()),
             signers: RwLock::default(),
             owners: Mutex::default(),
+            tenants: Mutex::default(),
+            everything: Arc::default(),
             scope_sets: Mutex::default(),
             tokens: AtomicUsize::new(0),
         }
@@ -128,11 +174,28 @@ impl Index {
     pub(crate) fn put_owner(&self, owner: Owner) {
         let mut owners = self.owners.lock();
         match owners.get(&owner.id) {
-            Some(cell) => cell.store(Arc::new(owner)),
+            Some(cell) => cell.owner.store(Arc::new(owner)),
             None => {
-                owners.insert(owner.id.clone(), Arc::new(ArcSwap::from_pointee(owner)));
+                let cell = OwnerCell {
+                    tenant: owner.tenant.as_ref().map(|tenant| self.tenant(tenant)),
+                    everything: Arc::clone(&self.everything),
+                    owner: ArcSwap::from_pointee(owner),
+                };
+                owners.insert(cell.owner.load().id.clone(), Arc::new(cell));
             }
         }
+    }
+
+    /// Takes back what was issued before `start`, of one tenant or of all.
+    pub(crate) fn raise_bound(&self, tenant: Option<&TenantId>, start: Timestamp) {
+        match tenant {
+            Some(tenant) => self.tenant(tenant).raise(start),
+            None => self.everything.raise(start),
+        }
+    }
+
+    fn tenant(&self, tenant: &TenantId) -> Arc<Bound> {
+        Arc::clone(self.tenants.lock().entry_ref(tenant).or_default())
     }
 
     /// A token whose owner is not known is left out, and so refused: the store sends owners first.
@@ -141,17 +204,7 @@ impl Index {
             tracing::error!(token_id = %record.id, "token without a known owner: not loaded");
             return;
         };
-        let entry = Arc::new(Entry {
-            id: record.id,
-            kind: record.kind,
-            scopes: self.share(record.scopes),
-            issued_at: record.issued_at,
-            expires_at: record.expires_at,
-            owner,
-            revoked: AtomicBool::new(false),
-            last_used: AtomicI64::new(NEVER),
-            use_is_queued: AtomicBool::new(false),
-        });
+        let entry = Arc::new(self.entry(record, owner));
         let replaced = match material {
             Material::Digest(digest) => {
                 self.shard(&digest).write().insert(*digest.as_bytes(), entry).is_some()
@@ -164,6 +217,40 @@ impl Index {
         };
         if !replaced {
             self.tokens.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Puts what `record` says now in the place of what it said before; whoever holds the old entry
+    /// is told by the caller to look again. A token that is not there stays away.
+    pub(crate) fn replace_token(&self, record: TokenRecord, digest: Option<&Digest>) {
+        match digest {
+            Some(digest) => {
+                let mut shard = self.shard(digest).write();
+                if let Some(entry) = shard.get_mut(digest.as_bytes()) {
+                    *entry = Arc::new(self.entry(record, Arc::clone(&entry.owner)));
+                }
+            }
+            None => {
+                let mut signers = self.signers.write();
+                if let Some(signer) = signers.get_mut(record.id.as_str()) {
+                    signer.entry = Arc::new(self.entry(record, Arc::clone(&signer.entry.owner)));
+                }
+            }
+        }
+    }
+
+    fn entry(&self, record: TokenRecord, owner: Arc<OwnerCell>) -> Entry {
+        Entry {
+            id: record.id,
+            kind: record.kind,
+            scopes: self.share(record.scopes),
+            issued_at: record.issued_at,
+            expires_at: record.expires_at,
+            networks: record.allowed_networks.map(Box::new),
+            owner,
+            revoked: AtomicBool::new(false),
+            last_used: AtomicI64::new(NEVER),
+            use_is_queued: AtomicBool::new(false),
         }
     }
 

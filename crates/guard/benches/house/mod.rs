@@ -64,15 +64,18 @@ impl House {
     }
 
     pub fn bearer(&self, text: &str) -> bool {
-        self.guard.bearer(text, &Demand { admin: false, scopes: &self.scopes }).is_ok()
+        self.guard.bearer(text, &self.demand()).is_ok()
     }
 
     pub fn signed(&self, signature: &str, request: &SignedRequest<'_>) -> bool {
         let signed = SignedHeaders::parse(SIGNER, &self.timestamp, signature).unwrap();
-        let verified =
-            self.guard.signed(&signed, request, &Demand { admin: false, scopes: &self.scopes });
+        let verified = self.guard.signed(&signed, request, &self.demand());
         assert!(verified.is_ok());
         true
+    }
+
+    fn demand(&self) -> Demand<'_> {
+        Demand { admin: false, scopes: &self.scopes, client: None }
     }
 }
 
@@ -85,11 +88,13 @@ fn owner(now: Timestamp) -> Owner {
             issuer: "i".into(),
             subject: "s".into(),
         },
+        tenant: None,
         state: OwnerState::Active,
         not_before: None,
         capabilities: Capabilities {
             token_management: true,
             allowed_scopes: Some(ScopeSet::parse(["trading", "withdrawal"]).unwrap()),
+            allowed_networks: None,
         },
         created_at: now,
     }
@@ -104,6 +109,8 @@ fn record(id: TokenId, owner: &Owner, kind: TokenKind) -> TokenRecord {
         scopes: ScopeSet::parse(["trading"]).unwrap(),
         issued_at: owner.created_at,
         expires_at: None,
+        allowed_networks: None,
+        rotation: None,
         state: TokenState::Active,
     }
 }

@@ -3,8 +3,9 @@
 use rescind_coherence::BootInstant;
 use rescind_core::signature::{Secret, SignedRequest};
 use rescind_core::{
-    Actor, Capabilities, Demand, Denial, Owner, OwnerId, OwnerKind, OwnerState, Plain, ScopeSet,
-    SignedHeaders, TenantId, Timestamp, TokenId, TokenKind, TokenPrefix, TokenRecord, TokenState,
+    Actor, Capabilities, Demand, Denial, NetworkSet, Owner, OwnerId, OwnerKind, OwnerState, Plain,
+    ScopeSet, SignedHeaders, TenantId, Timestamp, TokenId, TokenKind, TokenPrefix, TokenRecord,
+    TokenState,
 };
 use rescind_guard::{Clock, Guard, Refusal};
 use rescind_store::{Change, Follower, Material};
@@ -68,11 +69,15 @@ impl House {
         scopes: &[&str],
         expires_at: Option<Timestamp>,
     ) -> (TokenId, Plain) {
-        let (_, plain) = Self::bearer_record();
         let record = record(kind, scopes, expires_at);
         let id = record.id.clone();
+        (id, self.issue_record(record))
+    }
+
+    pub fn issue_record(&self, record: TokenRecord) -> Plain {
+        let (_, plain) = Self::bearer_record();
         self.guard.apply(Change::Issued { record, material: Material::Digest(plain.digest()) });
-        (id, plain)
+        plain
     }
 
     pub fn bearer_record() -> (TokenRecord, Plain) {
@@ -94,8 +99,9 @@ impl House {
 
     pub fn ask(&self, plain: &Plain, scopes: &[&str]) -> Result<TokenId, Refusal> {
         let scopes = ScopeSet::parse(scopes.iter().copied()).unwrap();
-        let demand = Demand { admin: false, scopes: &scopes };
-        self.guard.bearer(plain.expose(), &demand).map(|verified| verified.token().id().clone())
+        self.guard
+            .bearer(plain.expose(), &demand(&scopes))
+            .map(|verified| verified.token().id().clone())
     }
 
     pub fn ask_signed(
@@ -106,9 +112,14 @@ impl House {
         let timestamp = self.clock.now().to_rfc3339_millis();
         let signature = signer.secret.key().sign(&timestamp, request);
         let signed = SignedHeaders::parse(signer.id.as_str(), &timestamp, &signature).unwrap();
-        let demand = Demand { admin: false, scopes: &ScopeSet::default() };
-        let verified = self.guard.signed(&signed, request, &demand);
+        let verified = self.guard.signed(&signed, request, &demand(&ScopeSet::default()));
         verified.map(|verified| verified.token().id().clone())
+    }
+
+    /// Says what a token may do from now on.
+    pub fn update(&self, record: &TokenRecord, plain: Option<&Plain>) {
+        let (record, digest) = (record.clone(), plain.map(Plain::digest));
+        self.guard.apply(Change::Updated { record, digest });
     }
 }
 
@@ -119,13 +130,30 @@ pub fn ada() -> Owner {
             email: "ada@example.com".into(),
             first_name: "Ada".into(),
             last_name: String::new(),
-            tenant: TenantId::parse("tenant_1").unwrap(),
         },
+        tenant: Some(tenant()),
         state: OwnerState::Active,
         not_before: None,
-        capabilities: Capabilities { token_management: true, allowed_scopes: None },
+        capabilities: Capabilities {
+            token_management: true,
+            allowed_scopes: None,
+            allowed_networks: None,
+        },
         created_at: START,
     }
+}
+
+pub fn tenant() -> TenantId {
+    TenantId::parse("tenant_1").unwrap()
+}
+
+/// For the API, from nobody knows where.
+pub fn demand(scopes: &ScopeSet) -> Demand<'_> {
+    Demand { admin: false, scopes, client: None }
+}
+
+pub fn networks(blocks: &[&str]) -> NetworkSet {
+    NetworkSet::parse(blocks.iter().copied()).unwrap()
 }
 
 pub fn suspended(owner: Owner) -> Owner {
@@ -136,7 +164,7 @@ pub const fn denied(denial: Denial) -> Refusal {
     Refusal::Denied(denial)
 }
 
-fn record(kind: TokenKind, scopes: &[&str], expires_at: Option<Timestamp>) -> TokenRecord {
+pub fn record(kind: TokenKind, scopes: &[&str], expires_at: Option<Timestamp>) -> TokenRecord {
     TokenRecord {
         id: TokenId::random("token_", &mut rand::rng()),
         owner: ada().id,
@@ -145,6 +173,8 @@ fn record(kind: TokenKind, scopes: &[&str], expires_at: Option<Timestamp>) -> To
         scopes: ScopeSet::parse(scopes.iter().copied()).unwrap(),
         issued_at: START,
         expires_at,
+        allowed_networks: None,
+        rotation: None,
         state: TokenState::Active,
     }
 }

@@ -1,13 +1,12 @@
 //! What the guard says of one token at one moment.
 
-use crate::house::{House, START, ada, denied, suspended};
+use crate::house::{House, START, ada, demand, denied, suspended};
 use rescind_core::signature::SignedRequest;
 use rescind_core::{Capabilities, Demand, Denial, Owner, Plain, ScopeSet, TokenKind};
 use rescind_guard::Refusal;
 use rescind_store::{Change, Follower};
 
-const REQUEST: SignedRequest<'_> =
-    SignedRequest { method: "POST", target: "/orders?a=1", body: b"{}" };
+const REQUEST: SignedRequest<'_> = SignedRequest::with_body("POST", "/orders?a=1", b"{}");
 
 #[test]
 fn sealed_guard_says_neither_yes_nor_no() {
@@ -79,13 +78,13 @@ fn change_of_an_owner_reaches_tokens_issued_before() {
 
     let read = Some(ScopeSet::parse(["read"]).unwrap());
     change(Owner {
-        capabilities: Capabilities { token_management: true, allowed_scopes: read },
+        capabilities: Capabilities { allowed_scopes: read, ..ada().capabilities },
         ..ada()
     });
     assert!(house.ask(&token, &["read"]).is_ok());
     assert_eq!(house.ask(&token, &["write"]), Err(denied(Denial::MissingScope)));
-    let demand = Demand { admin: false, scopes: &ScopeSet::default() };
-    let verified = house.guard.bearer(token.expose(), &demand).unwrap();
+    let scopes = ScopeSet::default();
+    let verified = house.guard.bearer(token.expose(), &demand(&scopes)).unwrap();
     assert_eq!(verified.scopes().collect::<Vec<_>>(), ["read"]);
 
     change(suspended(ada()));
@@ -102,7 +101,8 @@ fn operators_token_and_apis_token_do_not_open_each_others_door() {
     let (_, operator) = house.issue_kind(TokenKind::Admin, &[], None);
     let (_, user) = house.issue(&[], None);
     assert_eq!(house.ask(&operator, &[]), Err(denied(Denial::WrongAudience)));
-    let demand = Demand { admin: true, scopes: &ScopeSet::default() };
+    let scopes = ScopeSet::default();
+    let demand = Demand { admin: true, ..demand(&scopes) };
     assert!(house.guard.bearer(operator.expose(), &demand).is_ok());
     let refused = house.guard.bearer(user.expose(), &demand).map(|_| ());
     assert_eq!(refused, Err(denied(Denial::WrongAudience)));
