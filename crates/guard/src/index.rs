@@ -286,6 +286,13 @@ impl Index {
         if let Some(shared) = sets.get(&scopes) {
             return Arc::clone(shared);
         }
+        // Those that no token has any more go, or whoever asks for tokens with ever other scopes,
+        // and ends them again, would fill the memory. Room for as many again, so that this is rare.
+        if sets.len() == sets.capacity() {
+            sets.retain(|shared| Arc::strong_count(shared) > 1);
+            let kept = sets.len();
+            sets.reserve(kept);
+        }
         let shared = Arc::new(scopes);
         sets.insert(Arc::clone(&shared));
         shared
@@ -308,5 +315,66 @@ impl Hasher for DigestHasher {
 
     fn finish(&self) -> u64 {
         self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rescind_core::{Capabilities, OwnerKind, OwnerState, TokenState};
+
+    const START: Timestamp = Timestamp::from_millis(0);
+
+    fn index() -> Index {
+        let index = Index::default();
+        index.put_owner(Owner {
+            id: OwnerId::parse("o").unwrap(),
+            kind: OwnerKind::Operator { name: String::new() },
+            tenant: None,
+            state: OwnerState::Active,
+            not_before: None,
+            capabilities: Capabilities {
+                token_management: false,
+                allowed_scopes: None,
+                allowed_networks: None,
+            },
+            created_at: START,
+        });
+        index
+    }
+
+    fn record(number: u32) -> TokenRecord {
+        TokenRecord {
+            id: TokenId::parse("t").unwrap(),
+            owner: OwnerId::parse("o").unwrap(),
+            kind: TokenKind::Admin,
+            label: None,
+            scopes: ScopeSet::parse([format!("scope{number}").as_str()]).unwrap(),
+            issued_at: START,
+            expires_at: None,
+            allowed_networks: None,
+            rotation: None,
+            state: TokenState::Active,
+        }
+    }
+
+    /// A million tokens are a million of these, and every field is read for each verification.
+    #[test]
+    fn entry_fits_into_eighty_bytes() {
+        assert_eq!(size_of::<Entry>(), 80);
+    }
+
+    #[test]
+    fn scopes_that_no_token_has_any_more_are_forgotten() {
+        let index = index();
+        let digest = Digest::of(b"t");
+        index.put_token(record(0), Material::Digest(digest));
+        for number in 1..10_000 {
+            index.replace_token(record(number), Some(&digest));
+        }
+        let kept = index.scope_sets.lock().len();
+        assert!(kept < 20, "{kept} sets of one token");
+        let (_, entry) = index.by_digest(&digest).unwrap();
+        assert_eq!(entry.scopes().join(" "), "scope9999");
     }
 }

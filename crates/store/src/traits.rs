@@ -33,9 +33,12 @@ pub trait ReadStore: Send + Sync {
 
 /// Mutations. Each returns after the durable commit *and* after the follower has applied it.
 ///
-/// Where the actor is a token, the transaction itself sees that it is not revoked and its owner not
+/// Where the actor is a token, the transaction itself sees that it is in force and its owner not
 /// suspended: a request that was let in before, and waited, must not act with a power that has been
 /// taken back. (A token may always revoke itself.)
+///
+/// What would bring closer the moment at which nobody can administer any more, within the next day,
+/// is [`StoreError::LastAdmin`].
 #[async_trait]
 pub trait WriteStore: ReadStore {
     async fn create_owner(&self, new: NewOwner, by: By) -> Result<Created<Owner>, OwnerError>;
@@ -63,8 +66,9 @@ pub trait WriteStore: ReadStore {
     /// Takes back all tokens of a set. An owner that is not there is [`OwnerError::Unknown`]; a
     /// tenant without owners is bounded all the same.
     async fn revoke_set(&self, what: SetRevocation, by: By) -> Result<SetRevoked, OwnerError>;
-    /// Last-used times; an older one never replaces a newer. The first use of a token that waits
-    /// for it ends the overlap with its predecessor; nothing else is changed by a use.
+    /// Last-used times; an older one never replaces a newer. The first use of a token whose
+    /// predecessor waits for it fixes that one's end, unless the token was revoked before this was
+    /// written; nothing else is changed by a use.
     async fn record_use(&self, uses: Vec<(TokenId, Timestamp)>) -> Result<(), StoreError>;
 }
 

@@ -4,6 +4,7 @@
 //! revoked, superseded. Clocks step back and forth. The seed of a failure stands in its message.
 
 mod rules;
+mod state;
 mod walk;
 
 use super::{
@@ -12,7 +13,7 @@ use super::{
 };
 use crate::{By, Standing, StoredToken, TokenFilter};
 use rescind_core::{Owner, OwnerId, TenantId, Timestamp, TokenId, TokenRecord, TokenState};
-use rules::Model;
+use state::Model;
 use std::{collections::BTreeMap, fmt::Debug};
 use walk::{STEP_SECONDS, Step, Walk};
 

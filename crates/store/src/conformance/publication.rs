@@ -2,9 +2,10 @@
 
 use super::{
     Backend,
-    scene::{Event, Scene, bearer, by, digest, revocation, user},
+    scene::{Event, Scene, at, bearer, by, digest, revocation, user},
 };
-use crate::Revoked;
+use crate::{IssuedBefore, Revoked, SetRevocation, TokenSet};
+use rescind_core::{RevocationReason, TokenUpdate};
 use std::sync::Arc;
 
 const CALLERS: usize = 32;
@@ -36,7 +37,8 @@ pub async fn follower_knows_of_a_change_before_its_caller(backend: &dyn Backend)
     }
 }
 
-/// The audit trail is written inside the transactions: its order is the order of commit.
+/// The audit trail is written inside the transactions: its order is the order of commit. Each
+/// entry here is of one change, and each change but the issues takes power away.
 pub async fn follower_hears_all_changes_in_the_order_of_commit(backend: &dyn Backend) {
     let scene = Scene::of(backend).await;
     scene.create(user("u")).await;
@@ -44,8 +46,11 @@ pub async fn follower_hears_all_changes_in_the_order_of_commit(backend: &dyn Bac
         let store = Arc::clone(&scene.store);
         tokio::spawn(async move {
             let new = bearer(&format!("b{n}"), "u");
-            let record = store.issue(new, by(1)).await.unwrap().into_inner();
-            store.revoke(revocation(&record.id), by(2)).await.unwrap();
+            let id = store.issue(new, by(1)).await.unwrap().into_inner().id;
+            let end = TokenUpdate { expires_at: Some(at(50)), ..TokenUpdate::default() };
+            store.update_token(id.clone(), end, by(2)).await.unwrap();
+            store.revoke_set(everything(), by(3)).await.unwrap();
+            store.revoke(revocation(&id), by(4)).await.unwrap();
         })
     });
     for caller in callers.collect::<Vec<_>>() {
@@ -55,13 +60,15 @@ pub async fn follower_hears_all_changes_in_the_order_of_commit(backend: &dyn Bac
     let mut heard = Vec::new();
     let (mut taken, mut reached) = (0, 0);
     for event in scene.events() {
+        taken +=
+            u64::from(!matches!(event, Event::Owner(_) | Event::Issued(..) | Event::Reached(_)));
         match event {
             Event::Owner(owner) => heard.push(owner.id.to_string()),
-            Event::Issued(record, _) => heard.push(record.id.to_string()),
-            Event::Revoked(id, _) => {
-                taken += 1;
-                heard.push(id.to_string());
+            Event::Issued(record, _) | Event::Updated(record, _) => {
+                heard.push(record.id.to_string());
             }
+            Event::Revoked(id, _) => heard.push(id.to_string()),
+            Event::NotBefore(None, _) => heard.push(String::new()),
             Event::Reached(epoch) => {
                 assert!(epoch >= reached, "went back from {reached} to {epoch}");
                 assert_eq!(epoch, taken, "told of an epoch before all of its changes");
@@ -71,5 +78,13 @@ pub async fn follower_hears_all_changes_in_the_order_of_commit(backend: &dyn Bac
         }
     }
     assert_eq!(heard, committed);
-    assert_eq!(reached, CALLERS as u64);
+    assert_eq!(reached, 3 * CALLERS as u64);
+}
+
+fn everything() -> SetRevocation {
+    SetRevocation {
+        set: TokenSet::Everything,
+        issued_before: IssuedBefore::Moment(at(0)),
+        reason: RevocationReason::Unspecified,
+    }
 }

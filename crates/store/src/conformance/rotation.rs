@@ -226,6 +226,25 @@ pub async fn first_use_starts_the_overlap_exactly_once(backend: &dyn Backend) {
     assert_eq!(scene.trace().await, before);
 }
 
+/// A token is rotated twice, and the one in between is never used.
+pub async fn first_of_three_does_not_wait_for_a_second_that_is_never_used(backend: &dyn Backend) {
+    let scene = Scene::of(backend).await;
+    scene.create(user("u")).await;
+    let second_ends = [Overlap::None, Overlap::FromNow(HOUR), Overlap::FromFirstUse(HOUR)];
+    for (number, overlap) in second_ends.into_iter().enumerate() {
+        let [first, second, third] = ["a", "b", "c"].map(|name| format!("{name}{number}"));
+        scene.issue(bearer(&first, "u")).await;
+        scene.rotate(&first, &second, Overlap::FromFirstUse(HOUR), 10).await.unwrap();
+        scene.rotate(&second, &third, overlap, 20).await.unwrap();
+        let waits = matches!(overlap, Overlap::FromFirstUse(_));
+        let ends = if waits { None } else { Some(at(20 + 3_600)) };
+        assert_eq!(scene.token(&first).await.record.expires_at, ends, "{overlap:?}");
+        scene.store.record_use(vec![(token_id(&third), at(30))]).await.unwrap();
+        let ends = ends.or(Some(at(30 + 3_600)));
+        assert_eq!(scene.token(&first).await.record.expires_at, ends, "{overlap:?}");
+    }
+}
+
 /// The old one was revoked, or ended, before the new one was used.
 pub async fn first_use_ends_nothing_twice(backend: &dyn Backend) {
     let scene = Scene::of(backend).await;

@@ -7,11 +7,9 @@ use super::{
     },
 };
 use crate::{
-    IssueError, IssuedBefore, NewOwner, NewToken, OwnerError, OwnerUpdate, SetRevocation,
-    SetRevoked, TokenSet,
+    IssuedBefore, NewOwner, NewToken, OwnerError, OwnerUpdate, SetRevocation, SetRevoked, TokenSet,
 };
-use rescind_core::{ACTIVE_TOKENS_MAX, IssueDenial, RevocationReason, TokenKind, TokenState};
-use std::sync::Arc;
+use rescind_core::{RevocationReason, TokenKind, TokenState};
 
 const TENANT: &str = "tenant-1";
 
@@ -181,27 +179,6 @@ pub async fn set_of_an_unknown_owner_is_not_taken_back(backend: &dyn Backend) {
     let refused = scene.store.revoke_set(what, by(1)).await;
     assert!(matches!(refused, Err(OwnerError::Unknown)), "{refused:?}");
     assert_eq!(scene.trace().await, before);
-}
-
-/// Or the owner of the most tokens there can be could never have another.
-pub async fn tokens_that_were_taken_back_make_room(backend: &dyn Backend) {
-    let scene = Arc::new(Scene::of(backend).await);
-    scene.create(user("u")).await;
-    let callers = (0..64).map(|caller| {
-        let scene = Arc::clone(&scene);
-        tokio::spawn(async move {
-            for number in (caller..ACTIVE_TOKENS_MAX).step_by(64) {
-                scene.issue(bearer(&format!("b{number}"), "u")).await;
-            }
-        })
-    });
-    for caller in callers.collect::<Vec<_>>() {
-        caller.await.unwrap();
-    }
-    let full = scene.store.issue(bearer("more", "u"), by(2)).await;
-    assert!(matches!(full, Err(IssueError::Denied(IssueDenial::TooManyTokens))), "{full:?}");
-    scene.revoke_set(TokenSet::Tenant(tenant(TENANT)), IssuedBefore::ThisWrite, 3).await;
-    scene.issue_at(bearer("more", "u"), 4).await;
 }
 
 /// What memory is told at a restart is what it was told step by step.

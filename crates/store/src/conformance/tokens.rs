@@ -7,7 +7,9 @@ use super::{
         token_id, told, user,
     },
 };
-use crate::{Created, IssueError, Material, NewToken, OwnerUpdate, StoredToken};
+use crate::{
+    Created, IssueError, IssuedBefore, Material, NewToken, OwnerUpdate, StoredToken, TokenSet,
+};
 use rescind_core::{ACTIVE_TOKENS_MAX, IssueDenial, TokenKind, TokenRecord, TokenState};
 use std::sync::Arc;
 
@@ -121,7 +123,7 @@ pub async fn issue_asks_the_owner_as_it_is_now(backend: &dyn Backend) {
     assert!(stored.is_none(), "a refused token was stored");
 }
 
-/// Revoked and expired ones make room; another kind has a bound of its own.
+/// Revoked, expired and taken-back ones make room; another kind has a bound of its own.
 pub async fn owner_has_at_most_so_many_active_tokens(backend: &dyn Backend) {
     let scene = Scene::of(backend).await;
     scene.create(partner("p")).await;
@@ -140,18 +142,28 @@ pub async fn owner_has_at_most_so_many_active_tokens(backend: &dyn Backend) {
     for caller in callers.collect::<Vec<_>>() {
         caller.await.unwrap();
     }
-    let another = |seconds| scene.store.issue(token("more", "p", TokenKind::ApiKey), by(seconds));
     let before = scene.trace().await;
-    let refused = another(2).await;
+    let refused = another_key(&scene, "more", 2).await;
     assert!(matches!(refused, Err(IssueError::Denied(IssueDenial::TooManyTokens))), "{refused:?}");
     assert_eq!(scene.trace().await, before);
     assert!(ended.expires_at.is_some_and(|end| end <= at(50)));
-    another(50).await.unwrap();
-    let full = scene.store.issue(token("last", "p", TokenKind::ApiKey), by(51)).await;
+    another_key(&scene, "more", 50).await.unwrap();
+    let full = another_key(&scene, "last", 51).await;
     assert!(matches!(full, Err(IssueError::Denied(IssueDenial::TooManyTokens))), "{full:?}");
     scene.revoke(&token_id("k0")).await;
-    scene.store.issue(token("last", "p", TokenKind::ApiKey), by(52)).await.unwrap();
+    another_key(&scene, "last", 52).await.unwrap();
     scene.store.issue(token("signing", "p", TokenKind::Signing), by(53)).await.unwrap();
+    assert!(another_key(&scene, "full", 54).await.is_err());
+    scene.revoke_set(TokenSet::Owner(owner_id("p")), IssuedBefore::ThisWrite, 55).await;
+    another_key(&scene, "after", 56).await.unwrap();
+}
+
+async fn another_key(
+    scene: &Scene,
+    name: &str,
+    seconds: i64,
+) -> Result<Created<TokenRecord>, IssueError> {
+    scene.store.issue(token(name, "p", TokenKind::ApiKey), by(seconds)).await
 }
 
 /// Who presents a token that was ended is told so, and may see when and why.

@@ -32,6 +32,7 @@ pub(super) fn rotate(
         Holder::of(tx, &old.owner, old.kind)?.ok_or(Stop::Refused(RotateError::Unknown))?;
     check(tx, &old, &holder, by)?;
     let administered = tx.administered_until(old.kind == TokenKind::Admin, by.at)?;
+    let (old, digest) = settled(tx, old, digest, &what, by)?;
     let new = successor(&what, &old, &holder, by)?;
     // First the end of the old one, so that it does not count against its successor.
     let old = end(tx, old, digest, &what, by)?;
@@ -116,6 +117,22 @@ fn lifetime_of(old: &TokenRecord, end: Timestamp, now: Timestamp) -> i64 {
     since(old.issued_at).max(since(now))
 }
 
+/// Whoever ends a token that another one waits for has put a third in the place of both. The first
+/// would wait for ever: its overlap begins now.
+fn settled(
+    tx: &mut Tx<'_>,
+    old: TokenRecord,
+    digest: Option<Digest>,
+    what: &NewRotation,
+    by: &By,
+) -> Result<(TokenRecord, Option<Digest>), Fault> {
+    if let Overlap::FromFirstUse(_) = what.overlap {
+        return Ok((old, digest));
+    }
+    begin_overlap(tx, &old.id, by)?;
+    Ok(tokens::get(tx, &old.id)?.unwrap_or((old, digest)))
+}
+
 fn after(start: Timestamp, time: Duration) -> Timestamp {
     start.plus_millis(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))
 }
@@ -195,26 +212,32 @@ pub(super) fn record_use(
     }
     drop(update);
     for (id, at) in waited_for {
-        begin_overlap(tx, id, at)?;
+        begin_overlap(tx, id, &By { actor: Actor::system("first_use"), at })?;
     }
     Ok(())
 }
 
-/// The first use of a token whose predecessor waits for it. One that was revoked meanwhile takes
-/// nobody's place any more: the old one may be needed, and nobody else may be able to administer.
-fn begin_overlap(tx: &mut Tx<'_>, id: &TokenId, at: Timestamp) -> Result<(), Fault> {
-    let Some((mut new, _)) = tokens::get(tx, id)? else { return Ok(()) };
-    if new.state != TokenState::Active {
-        return Ok(());
-    }
-    let Some(rotation) = &mut new.rotation else { return Ok(()) };
-    let Some(overlap) = rotation.overlap_from_first_use.take() else { return Ok(()) };
-    let from = rotation.from.clone();
-    tokens::write(tx, &new)?;
-    let Some((old, digest)) = tokens::get(tx, &from)? else { return Ok(()) };
-    if old.state == TokenState::Active {
-        let by = By { actor: Actor::system("first_use"), at };
-        shorten(tx, old, digest, id, overlap, &by)?;
+/// The first use of a token whose predecessor waits for it, and so of every one before that which
+/// waits as well: who uses the last of them needs none of the others. One that was revoked
+/// meanwhile takes nobody's place any more: the old one may be needed, and nobody else may be able
+/// to administer.
+fn begin_overlap(tx: &mut Tx<'_>, id: &TokenId, by: &By) -> Result<(), Fault> {
+    let mut id = id.clone();
+    while let Some((mut new, _)) = tokens::get(tx, &id)? {
+        if new.state != TokenState::Active {
+            return Ok(());
+        }
+        let Some(rotation) = &mut new.rotation else { return Ok(()) };
+        let Some(overlap) = rotation.overlap_from_first_use.take() else { return Ok(()) };
+        let from = rotation.from.clone();
+        tokens::write(tx, &new)?;
+        match tokens::get(tx, &from)? {
+            Some((old, digest)) if old.state == TokenState::Active => {
+                shorten(tx, old, digest, &id, overlap, by)?;
+            }
+            _ => return Ok(()),
+        }
+        id = from;
     }
     Ok(())
 }

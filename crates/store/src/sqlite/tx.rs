@@ -68,6 +68,9 @@ impl<'a> Tx<'a> {
     /// of the last token that is in force, has the scope for it, and is an operator's of no tenant.
     /// One that its successor's first use will end counts no more. Before a change that does not
     /// concern operators nothing needs to be asked.
+    ///
+    /// The index is named, so that a statement which cannot use it fails, and fails in every test,
+    /// and does not slow down revocation.
     pub(super) fn administered_until(
         &self,
         concerned: bool,

@@ -1,40 +1,18 @@
-//! The model: every rule of the store once more, over plain lists.
+//! Every rule of the store once more, over the model's lists.
 //!
 //! A step runs on a copy, which is kept if it was not refused: nothing here can be half done.
 
-use super::{Step, said};
+use super::{Step, said, state::Model};
 use crate::{
-    By, Created, Epoch, Idempotency, IssueError, IssuedBefore, NewOwner, NewRotation, NewToken,
-    Overlap, OwnerError, OwnerUpdate, Revocation, RevocationOfAll, Revoked, RotateError, Rotated,
-    SetRevocation, SetRevoked, StoreError, StoredToken, TokenSet, UpdateError,
+    By, Created, IssueError, NewOwner, NewRotation, NewToken, Overlap, OwnerError, OwnerUpdate,
+    Revocation, RevocationOfAll, Revoked, RotateError, Rotated, SetRevocation, SetRevoked,
+    StoreError, TokenSet, UpdateError,
 };
 use rescind_core::{
-    Capabilities, NotBefore, Owner, OwnerId, OwnerKind, OwnerState, RevocationReason, Rotation,
-    ScopeSet, TenantId, Timestamp, TokenId, TokenKind, TokenRecord, TokenState, TokenUpdate,
-    may_issue, overlap_end,
+    Capabilities, Owner, OwnerId, OwnerKind, OwnerState, RevocationReason, Rotation, ScopeSet,
+    Timestamp, TokenId, TokenKind, TokenRecord, TokenState, TokenUpdate, may_issue, overlap_end,
 };
-use std::{collections::BTreeMap, fmt::Debug, time::Duration};
-
-const DAY_MILLIS: i64 = 24 * 3_600_000;
-
-#[derive(Clone, Default)]
-pub(super) struct Model {
-    pub(super) owners: Vec<Owner>,
-    /// With their last use.
-    pub(super) tokens: Vec<(TokenRecord, Option<Timestamp>)>,
-    pub(super) bounds: BTreeMap<Option<TenantId>, Timestamp>,
-    pub(super) epoch: Epoch,
-    /// Of the audit trail.
-    pub(super) entries: u64,
-    made: BTreeMap<[u8; 32], Made>,
-}
-
-#[derive(Clone)]
-struct Made {
-    request: [u8; 32],
-    id: String,
-    at: Timestamp,
-}
+use std::{fmt::Debug, time::Duration};
 
 impl Model {
     pub(super) fn take(&mut self, step: &Step, by: &By) -> String {
@@ -75,117 +53,6 @@ impl Model {
             *self = next;
         }
         said(done)
-    }
-
-    pub(super) fn stored(&self) -> Vec<StoredToken> {
-        let stored = |(record, last_used_at): &(TokenRecord, Option<Timestamp>)| StoredToken {
-            record: record.clone(),
-            last_used_at: *last_used_at,
-            tenant: self.owner(&record.owner).and_then(|owner| owner.tenant.clone()),
-            not_before: self.not_before(&record.owner, record.kind),
-            superseded_by: self.successors(&record.id).map(|next| next.id.clone()).last(),
-        };
-        self.tokens.iter().map(stored).collect()
-    }
-
-    fn owner(&self, id: &OwnerId) -> Option<&Owner> {
-        self.owners.iter().find(|owner| owner.id == *id)
-    }
-
-    pub(super) fn token(&self, id: &TokenId) -> Option<&TokenRecord> {
-        self.tokens.iter().map(|(record, _)| record).find(|record| record.id == *id)
-    }
-
-    fn token_mut(&mut self, id: &TokenId) -> Option<&mut TokenRecord> {
-        self.tokens.iter_mut().map(|(record, _)| record).find(|record| record.id == *id)
-    }
-
-    /// Those that were not revoked, oldest first.
-    fn successors(&self, id: &TokenId) -> impl Iterator<Item = &TokenRecord> {
-        self.tokens.iter().map(|(record, _)| record).filter(move |next| {
-            next.state == TokenState::Active
-                && next.rotation.as_ref().is_some_and(|rotation| rotation.from == *id)
-        })
-    }
-
-    fn not_before(&self, owner: &OwnerId, kind: TokenKind) -> Option<Timestamp> {
-        let owner = self.owner(owner)?;
-        let tenant = owner.tenant.as_ref().and_then(|id| self.bounds.get(&Some(id.clone())));
-        let everything = self.bounds.get(&None).copied();
-        NotBefore { owner: owner.not_before, tenant: tenant.copied(), everything }.strictest(kind)
-    }
-
-    fn in_force(&self, token: &TokenRecord, now: Timestamp) -> bool {
-        let start = self.not_before(&token.owner, token.kind);
-        token.state == TokenState::Active
-            && token.expires_at.is_none_or(|end| end > now)
-            && start.is_none_or(|start| token.issued_at >= start)
-    }
-
-    fn is_suspended(&self, owner: &OwnerId) -> bool {
-        self.owner(owner).is_some_and(|owner| owner.state.is_suspended())
-    }
-
-    fn may_act(&self, by: &By) -> bool {
-        let Some(id) = by.actor.token_id() else { return true };
-        let token = self.token(&id);
-        token.is_some_and(|token| self.in_force(token, by.at) && !self.is_suspended(&token.owner))
-    }
-
-    fn administered_until(&self, now: Timestamp) -> Option<Timestamp> {
-        let far = now.plus_millis(DAY_MILLIS);
-        let can = |token: &&TokenRecord| {
-            let Some(owner) = self.owner(&token.owner) else { return false };
-            let bounds = &owner.capabilities;
-            let waits = |next: &TokenRecord| {
-                let rotation = next.rotation.as_ref();
-                rotation.is_some_and(|rotation| rotation.overlap_from_first_use.is_some())
-                    && next.expires_at.is_none_or(|end| end > now)
-            };
-            token.kind == TokenKind::Admin
-                && self.in_force(token, now)
-                && token.scopes.contains("admin")
-                && bounds.allowed_scopes.as_ref().is_none_or(|most| most.contains("admin"))
-                && owner.tenant.is_none()
-                && !owner.state.is_suspended()
-                && [&token.allowed_networks, &bounds.allowed_networks]
-                    .into_iter()
-                    .flatten()
-                    .all(|networks| networks.iter().len() > 0)
-                && !self.successors(&token.id).any(waits)
-        };
-        let ends = self.tokens.iter().map(|(record, _)| record).filter(can);
-        ends.map(|token| token.expires_at.map_or(far, |end| end.min(far))).max()
-    }
-
-    fn bound(&self, before: IssuedBefore, now: Timestamp) -> Timestamp {
-        let last = self.tokens.iter().map(|(record, _)| record.issued_at).max();
-        let all = last.map_or(now, |last| last.max(now)).plus_millis(1);
-        match before {
-            IssuedBefore::ThisWrite => all,
-            IssuedBefore::Moment(moment) => moment.min(all),
-        }
-    }
-
-    fn made_before(
-        &self,
-        idempotency: Option<Idempotency>,
-        by: &By,
-    ) -> Result<Option<String>, StoreError> {
-        let Some(Idempotency { key, request }) = idempotency else { return Ok(None) };
-        let known = self.made.get(key.as_bytes()).filter(|made| remembered(made, by));
-        match known {
-            Some(made) if made.request == *request.as_bytes() => Ok(Some(made.id.clone())),
-            Some(_) => Err(StoreError::KeyReused),
-            None => Ok(None),
-        }
-    }
-
-    fn remember(&mut self, idempotency: Option<Idempotency>, id: &str, by: &By) {
-        let Some(Idempotency { key, request }) = idempotency else { return };
-        self.made.retain(|_, made| remembered(made, by));
-        let made = Made { request: *request.as_bytes(), id: id.into(), at: by.at };
-        self.made.insert(*key.as_bytes(), made);
     }
 
     fn create(&mut self, new: NewOwner, by: &By) -> Result<Created<Owner>, OwnerError> {
@@ -326,6 +193,10 @@ impl Model {
         if let Some(next) = self.successors(&old.id).find(|next| self.in_force(next, by.at)) {
             return Err(RotateError::Superseded { by: next.id.clone() });
         }
+        if !matches!(what.overlap, Overlap::FromFirstUse(_)) {
+            self.begin_overlap(&old.id, by.at);
+        }
+        let old = self.made_token(old.id.as_str());
         let new = self.successor(&what, &old, by);
         let old = self.superseded(old, what.overlap, by);
         self.add(new.clone()).map_err(|refused| match refused {
@@ -479,6 +350,7 @@ impl Model {
         Ok(())
     }
 
+    /// Of this one, and of every one before it that waits as well.
     fn begin_overlap(&mut self, id: &TokenId, at: Timestamp) {
         let Some(new) = self.token_mut(id) else { return };
         let Some(rotation) = new.rotation.as_mut().filter(|_| new.state == TokenState::Active)
@@ -491,12 +363,9 @@ impl Model {
         if old.state == TokenState::Active {
             self.shorten(&mut old, at, overlap);
             self.put_token(&old);
+            self.begin_overlap(&from, at);
         }
     }
-}
-
-fn remembered(made: &Made, by: &By) -> bool {
-    made.at > by.at.plus_millis(-DAY_MILLIS)
 }
 
 /// What no two owners share besides the id. Operators may share their names.

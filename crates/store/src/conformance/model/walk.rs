@@ -4,7 +4,7 @@ use super::super::scene::{
     at, by, idempotency, networks, operator, owner_id, partner, rotation, scopes, tenant, token,
     token_id, user,
 };
-use super::rules::Model;
+use super::state::Model;
 use crate::{
     By, Idempotency, IssuedBefore, NewOwner, NewRotation, NewToken, Overlap, OwnerUpdate,
     Revocation, RevocationOfAll, SetRevocation, TokenSet,
