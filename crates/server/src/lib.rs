@@ -4,10 +4,13 @@
 //! is decided here that `rescind-core` could hold. Which line decides? `core::decide`, asked
 //! through `rescind-guard`.
 
+pub mod access;
 pub mod admin;
 pub mod config;
 pub mod contracts;
+pub mod forward_auth;
 pub mod gateway;
+pub mod grpc;
 pub mod http;
 pub mod public;
 pub mod service;

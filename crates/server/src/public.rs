@@ -3,11 +3,12 @@
 
 use crate::contracts::{Contracts, limitless, wizcommerce};
 use crate::gateway::Gateway;
-use crate::http::{Connection, HeadFault, Problem, Site};
+use crate::http::{ClientAddress, Connection, HeadFault, Problem, Site, client_address};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use axum::{Extension, Router};
+use axum::{Extension, Router, middleware};
 use http::Request;
+use rescind_core::NetworkSet;
 use std::sync::Arc;
 
 /// Which contracts are served; the paths of one that is not go to the gateway.
@@ -17,7 +18,13 @@ pub struct Served {
     pub limitless: bool,
 }
 
-pub fn site(served: Served, contracts: Arc<Contracts>, gateway: Arc<Gateway>) -> Site {
+/// `trusted_proxies` are those whose `X-Forwarded-For` is believed.
+pub fn site(
+    served: Served,
+    contracts: Arc<Contracts>,
+    gateway: Arc<Gateway>,
+    trusted_proxies: NetworkSet,
+) -> Site {
     let mut router = Router::new();
     if served.wizcommerce {
         router = router.merge(wizcommerce::routes());
@@ -25,10 +32,24 @@ pub fn site(served: Served, contracts: Arc<Contracts>, gateway: Arc<Gateway>) ->
     if served.limitless {
         router = router.merge(limitless::routes());
     }
-    let through_gateway = |Extension(on): Extension<Connection>, request: Request<Body>| async move {
-        gateway.handle(on.peer, request).await
+    let through_gateway = |Extension(client): Extension<ClientAddress>, request: Request<Body>| async move {
+        gateway.handle(client, request).await
     };
-    Site { router: router.fallback(through_gateway).with_state(contracts), refuse_head }
+    let router = router.fallback(through_gateway).with_state(contracts);
+    Site { router: router.layer(middleware::map_request(locating(trusted_proxies))), refuse_head }
+}
+
+/// Once for each request, so that limits and decisions mean the same client.
+fn locating(
+    trusted: NetworkSet,
+) -> impl Fn(Request<Body>) -> std::future::Ready<Request<Body>> + Clone {
+    move |mut request| {
+        if let Some(on) = request.extensions().get::<Connection>() {
+            let client = client_address(on.peer, request.headers(), &trusted);
+            request.extensions_mut().insert(client);
+        }
+        std::future::ready(request)
+    }
 }
 
 /// In the shape of the contract that the path belongs to.

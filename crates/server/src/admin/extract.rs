@@ -1,24 +1,28 @@
 //! Bodies, queries and path segments of the admin API, with problems that name what is wrong.
 
-use super::caller::unauthorized;
-use crate::http::{BodyError, Problem, read_json};
+use super::Admin;
+use super::caller::{still_stands, unauthorized};
+use crate::http::{BodyError, Problem, ProblemType, read_json};
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use http::StatusCode;
 use http::request::Parts;
-use rescind_core::{OwnerId, ScopeSet, TokenId};
-use rescind_store::{OwnerError, StoreError};
-use serde::de::DeserializeOwned;
+use rescind_core::{NetworkSet, OwnerId, ScopeSet, TenantId, TokenId};
+use rescind_store::StoreError;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer};
+use std::sync::Arc;
 
-/// A JSON body.
+/// A JSON body, of a caller who still stands once it is there.
 pub(super) struct Json<T>(pub(super) T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+impl<T: DeserializeOwned> FromRequest<Arc<Admin>> for Json<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+    async fn from_request(request: Request, admin: &Arc<Admin>) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        Ok(Self(read_json(&parts, body).await?))
+        let read = read_json(&parts, body).await;
+        still_stands(&parts, admin)?;
+        Ok(Self(read?))
     }
 }
 
@@ -54,9 +58,27 @@ impl Segment {
         TokenId::parse(&self.0).map_err(|_| Problem::not_found("There is no such token."))
     }
 
-    pub(super) fn owner_id(&self) -> Result<OwnerId, Problem> {
-        OwnerId::parse(&self.0).map_err(|_| Problem::not_found("There is no such owner."))
+    /// `None` is nobody's.
+    pub(super) fn owner_id(&self) -> Option<OwnerId> {
+        OwnerId::parse(&self.0).ok()
     }
+}
+
+pub(super) fn networks(blocks: &[String]) -> Result<NetworkSet, Problem> {
+    NetworkSet::parse(blocks.iter().map(String::as_str))
+        .map_err(|fault| Problem::bad_request(format!("allowed_networks: {fault}.")))
+}
+
+pub(super) fn tenant(text: &str) -> Result<TenantId, Problem> {
+    TenantId::parse(text).map_err(|fault| Problem::bad_request(format!("tenant_id: {fault}.")))
+}
+
+/// For a field that may be left out, be null, or have a value: `#[serde(default, deserialize_with =
+/// "given")]` tells the first two apart.
+pub(super) fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 pub(super) fn scopes(names: &[String]) -> Result<ScopeSet, Problem> {
@@ -65,9 +87,10 @@ pub(super) fn scopes(names: &[String]) -> Result<ScopeSet, Problem> {
 }
 
 /// A text field that is shown to people: bounded, and without control characters.
-pub(super) fn text(field: &str, value: String, bytes_max: usize) -> Result<String, Problem> {
-    if value.len() > bytes_max {
-        return Err(Problem::bad_request(format!("{field} must have at most {bytes_max} bytes.")));
+pub(super) fn text(field: &str, value: String, chars_max: usize) -> Result<String, Problem> {
+    if value.chars().count() > chars_max {
+        let detail = format!("{field} must have at most {chars_max} characters.");
+        return Err(Problem::bad_request(detail));
     }
     if value.chars().any(char::is_control) {
         return Err(Problem::bad_request(format!("{field} must not contain control characters.")));
@@ -79,18 +102,11 @@ impl From<BodyError> for Problem {
     fn from(error: BodyError) -> Self {
         let detail = format!("{error}.");
         match error.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => {
-                Self::new(error.status(), "too-large", "Content too large", detail)
+            StatusCode::PAYLOAD_TOO_LARGE => Self::of(ProblemType::BodyTooLarge, detail),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+                Self::of(ProblemType::UnsupportedMediaType, detail)
             }
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::new(
-                error.status(),
-                "unsupported-media-type",
-                "Unsupported media type",
-                detail,
-            ),
-            StatusCode::REQUEST_TIMEOUT => {
-                Self::new(error.status(), "timeout", "Request timeout", detail)
-            }
+            StatusCode::REQUEST_TIMEOUT => Self::of(ProblemType::BodyTimeout, detail),
             _ => Self::bad_request(detail),
         }
     }
@@ -98,20 +114,20 @@ impl From<BodyError> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        if matches!(error, StoreError::ActorRefused) {
-            return unauthorized();
-        }
-        crate::service::log_store_error(&error);
-        Self::unavailable()
-    }
-}
-
-impl From<OwnerError> for Problem {
-    fn from(error: OwnerError) -> Self {
         match error {
-            OwnerError::Unknown => Self::not_found("There is no such owner."),
-            OwnerError::Exists => Self::conflict("This owner exists already."),
-            OwnerError::Store(error) => error.into(),
+            StoreError::ActorRefused => unauthorized(),
+            StoreError::LastAdmin => {
+                let detail = "Nobody could administer this server afterwards.";
+                Self::of(ProblemType::LastAdmin, detail)
+            }
+            StoreError::KeyReused => {
+                let detail = "This Idempotency-Key was sent with another request before.";
+                Self::of(ProblemType::IdempotencyKeyReused, detail)
+            }
+            StoreError::Unavailable(_) | StoreError::Failed(_) | StoreError::Corrupt(_) => {
+                crate::service::log_store_error(&error);
+                Self::unavailable()
+            }
         }
     }
 }

@@ -1,63 +1,69 @@
 //! The admin API: JSON under `/v1/`, on its own listener, authenticated from the start. Errors are
 //! RFC 9457 problems.
 //!
-//! A handler cannot run without a [`caller::Caller`], which names the scope it needs in its type.
+//! A handler cannot run without a [`caller::Caller`], which names the scope it needs in its type;
+//! what it is asked about by id goes through `tenancy`; and it cannot be routed without being
+//! described in the [`openapi`] document.
 
 mod audit;
 pub mod caller;
 mod extract;
-mod owners_view;
+mod idempotency;
+pub mod openapi;
+mod operators;
+mod owners;
 mod page;
 mod partners;
+mod revocations;
 mod status;
+mod tenancy;
 mod tokens;
 mod users;
+mod verification;
 
+use crate::access::Gatekeeper;
 use crate::http::Problem;
+use crate::http::problem::pages;
 use crate::service::Services;
-use crate::verify;
 use axum::Router;
-use axum::routing::{get, patch, post};
-use caller::{Caller, Read};
-use http::StatusCode;
+use caller::{Anyone, Caller};
 use std::path::PathBuf;
 use std::sync::Arc;
+use utoipa_axum::router::OpenApiRouter;
 
 /// What the admin listener's handlers share.
 #[derive(Debug)]
 pub struct Admin {
     pub services: Arc<Services>,
+    pub gatekeeper: Arc<Gatekeeper>,
     /// Shown by `status`.
     pub store_path: PathBuf,
     pub started_at: rescind_core::Timestamp,
 }
 
 pub fn router(admin: Arc<Admin>) -> Router {
-    let health = verify::health_routes(Arc::clone(&admin.services));
-    Router::new()
-        .route("/v1/users", post(users::create).get(users::list))
-        .route("/v1/users/{id}/suspend", post(users::suspend))
-        .route("/v1/users/{id}/resume", post(users::resume))
-        .route("/v1/partners", post(partners::create).get(partners::list))
-        .route("/v1/partners/{id}", patch(partners::update))
-        .route("/v1/tokens", post(tokens::create).get(tokens::list))
-        .route("/v1/tokens/{id}", get(tokens::show))
-        .route("/v1/tokens/{id}/revoke", post(tokens::revoke))
-        .route("/v1/verify", post(status::verify))
-        .route("/v1/audit", get(audit::list))
-        .route("/v1/status", get(status::show))
-        .method_not_allowed_fallback(method_not_allowed)
-        .fallback(no_such_path)
-        .with_state(admin)
-        .merge(health)
+    let router: Router<_> = routes().into();
+    router.method_not_allowed_fallback(method_not_allowed).fallback(no_such_path).with_state(admin)
+}
+
+fn routes() -> OpenApiRouter<Arc<Admin>> {
+    openapi::frame()
+        .merge(users::routes())
+        .merge(partners::routes())
+        .merge(operators::routes())
+        .merge(tokens::routes())
+        .merge(revocations::routes())
+        .merge(audit::routes())
+        .merge(verification::routes())
+        .merge(status::routes())
+        .merge(pages::documented())
 }
 
 /// Also for what is not there: nobody unknown learns which paths there are.
-async fn no_such_path(_: Caller<Read>) -> Problem {
+async fn no_such_path(_: Caller<Anyone>) -> Problem {
     Problem::not_found("The admin API has no such path.")
 }
 
-async fn method_not_allowed(_: Caller<Read>) -> Problem {
-    let detail = "This path does not take that method.";
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed", detail)
+async fn method_not_allowed(_: Caller<Anyone>) -> Problem {
+    Problem::method_not_allowed().await
 }

@@ -5,15 +5,23 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use rescind_core::IdError;
 use serde::Serialize;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 /// Items in a page if none is asked for, and at most.
 pub(super) const LIMIT_DEFAULT: u32 = 100;
 pub(super) const LIMIT_MAX: u32 = 1_000;
 
-#[derive(Debug, Serialize)]
+/// How many items a page has at most.
+#[derive(Debug)]
+pub(super) enum Limit {}
+
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Page<T> {
     pub(super) items: Vec<T>,
     /// Give it as `after` to go on; null at the end.
+    #[schema(required)]
     pub(super) next: Option<String>,
 }
 
@@ -48,3 +56,16 @@ pub(super) fn answer<R, T: Serialize>(
     let items = rows.into_iter().map(view).collect();
     no_store(Json(Page { items, next }).into_response())
 }
+
+impl PartialSchema for Limit {
+    fn schema() -> RefOr<Schema> {
+        let limit = ObjectBuilder::new()
+            .schema_type(SchemaType::Type(Type::Integer))
+            .minimum(Some(1_u32))
+            .maximum(Some(LIMIT_MAX))
+            .default(Some(LIMIT_DEFAULT.into()));
+        RefOr::T(Schema::Object(limit.build()))
+    }
+}
+
+impl ToSchema for Limit {}

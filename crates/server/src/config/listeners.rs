@@ -1,6 +1,7 @@
 //! The three sockets, and what a connection may cost before it is served.
 
 use super::{Config, Faults, SecretPath, duration};
+use rescind_core::NetworkSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -9,14 +10,23 @@ use std::{
 };
 
 /// Most connections that may be configured; beyond it descriptors run out first.
-const CONNECTIONS_MAX: u32 = 1_000_000;
+pub(super) const CONNECTIONS_MAX: u32 = 1_000_000;
 /// Longest time-out of any kind that may be configured: an hour of waiting is a hang.
 pub(super) const TIMEOUT_MAX: Duration = Duration::from_hours(1);
 
-/// Where one listener listens, and how long it waits for slow clients.
+/// What each listener has: where it listens, and how long it waits for slow clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listener {
+    pub listen: SocketAddr,
+    pub connections_max: u32,
+    pub header_timeout: Duration,
+    pub body_timeout: Duration,
+}
+
+/// The listener for clients: both contracts, and the gateway for every other path.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Listener {
+pub struct Public {
     /// Address and port, as `127.0.0.1:8080` or `[::1]:8080`. Port 0 picks a free one.
     pub listen: SocketAddr,
     /// Most connections open at once; further ones wait unaccepted.
@@ -29,6 +39,35 @@ pub struct Listener {
     #[serde(with = "duration")]
     #[schemars(with = "String")]
     pub body_timeout: Duration,
+    /// Proxies in front, as `10.0.0.0/8` or `2001:db8::7`: their `X-Forwarded-For` is believed, and
+    /// the rightmost address in it that is none of theirs is the client. Name proxies only: where
+    /// they name nobody else, the client is not known, and a token that is bound to networks is
+    /// refused.
+    pub trusted_proxies: Vec<String>,
+}
+
+/// The listener for proxies and services inside: verification and health.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Verify {
+    /// Address and port, as `127.0.0.1:8081` or `[::1]:8081`. Port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// Most connections open at once; further ones wait unaccepted.
+    pub connections_max: u32,
+    /// How long a client may take to send a request's headers, and how long a connection may idle.
+    #[serde(with = "duration")]
+    #[schemars(with = "String")]
+    pub header_timeout: Duration,
+    /// How long a body that is read whole may take, and how long a streamed one may pause.
+    #[serde(with = "duration")]
+    #[schemars(with = "String")]
+    pub body_timeout: Duration,
+    /// Proxies that may ask by forward-auth; everybody else is refused there. Their word about the
+    /// request and its client is taken, as that of `public.trusted_proxies`.
+    pub trusted_peers: Vec<String>,
+    /// Whether forward-auth lets CORS preflights pass without a credential. Otherwise the proxy must
+    /// answer them itself: no browser sends a credential with one.
+    pub allow_preflight: bool,
 }
 
 /// The listener for operators, authenticated from the start.
@@ -63,23 +102,53 @@ impl Listener {
     }
 }
 
-pub(super) const fn public() -> Listener {
-    Listener::on_loopback(8080)
+impl Default for Public {
+    fn default() -> Self {
+        let Listener { listen, connections_max, header_timeout, body_timeout } =
+            Listener::on_loopback(8080);
+        let trusted_proxies = Vec::new();
+        Self { listen, connections_max, header_timeout, body_timeout, trusted_proxies }
+    }
 }
 
-pub(super) const fn verify() -> Listener {
-    Listener::on_loopback(8081)
+impl Default for Verify {
+    fn default() -> Self {
+        let Listener { listen, connections_max, header_timeout, body_timeout } =
+            Listener::on_loopback(8081);
+        let trusted_peers = ["127.0.0.0/8", "::1"].map(Into::into).into();
+        let allow_preflight = false;
+        Self {
+            listen,
+            connections_max,
+            header_timeout,
+            body_timeout,
+            trusted_peers,
+            allow_preflight,
+        }
+    }
+}
+
+impl Public {
+    /// What it has in common with the others.
+    pub fn listener(&self) -> Listener {
+        let &Self { listen, connections_max, header_timeout, body_timeout, .. } = self;
+        Listener { listen, connections_max, header_timeout, body_timeout }
+    }
+}
+
+impl Verify {
+    /// What it has in common with the others.
+    pub fn listener(&self) -> Listener {
+        let &Self { listen, connections_max, header_timeout, body_timeout, .. } = self;
+        Listener { listen, connections_max, header_timeout, body_timeout }
+    }
 }
 
 impl Admin {
-    /// What it has in common with the other two.
+    /// What it has in common with the others.
     pub fn listener(&self) -> Listener {
-        Listener {
-            listen: self.listen,
-            connections_max: self.connections_max,
-            header_timeout: self.header_timeout,
-            body_timeout: self.body_timeout,
-        }
+        let &Self { listen, connections_max, header_timeout, body_timeout, .. } = self;
+        Listener { listen, connections_max, header_timeout, body_timeout }
     }
 }
 
@@ -94,8 +163,8 @@ impl Default for Admin {
 
 pub(super) fn validate(config: &Config, faults: &mut Faults) {
     let listeners = [
-        ("public", config.public.clone()),
-        ("verify", config.verify.clone()),
+        ("public", config.public.listener()),
+        ("verify", config.verify.listener()),
         ("admin", config.admin.listener()),
     ];
     for (section, listener) in &listeners {
@@ -106,19 +175,33 @@ pub(super) fn validate(config: &Config, faults: &mut Faults) {
         check_timeout(faults, format!("{section}.header_timeout"), listener.header_timeout);
         check_timeout(faults, format!("{section}.body_timeout"), listener.body_timeout);
     }
-    for (index, (section, listener)) in listeners.iter().enumerate() {
-        let taken = |other: &&(&str, Listener)| other.1.listen == listener.listen;
-        if let Some((other, _)) = listeners.iter().take(index).find(taken)
-            && listener.listen.port() != 0
+    let mut addresses = listeners.map(|(section, listener)| (section, listener.listen)).to_vec();
+    addresses.extend(config.grpc.listen.map(|listen| ("grpc", listen)));
+    check_apart(faults, &addresses);
+    check_networks(faults, "public.trusted_proxies", &config.public.trusted_proxies);
+    check_networks(faults, "verify.trusted_peers", &config.verify.trusted_peers);
+    if let Some(path) = &config.admin.bootstrap_token_file {
+        path.check(faults, "admin.bootstrap_token_file");
+    }
+}
+
+fn check_apart(faults: &mut Faults, addresses: &[(&str, SocketAddr)]) {
+    for (index, (section, listen)) in addresses.iter().enumerate() {
+        let taken = |(_, other): &&(&str, SocketAddr)| other == listen;
+        if let Some((other, _)) = addresses.iter().take(index).find(taken)
+            && listen.port() != 0
         {
             faults.add(
                 format!("{section}.listen"),
-                format!("{} is already {other}.listen; give each its own port", listener.listen),
+                format!("{listen} is already {other}.listen; give each its own port"),
             );
         }
     }
-    if let Some(path) = &config.admin.bootstrap_token_file {
-        path.check(faults, "admin.bootstrap_token_file");
+}
+
+fn check_networks(faults: &mut Faults, key: &str, blocks: &[String]) {
+    if let Err(fault) = NetworkSet::parse(blocks.iter().map(String::as_str)) {
+        faults.add(key, fault.to_string());
     }
 }
 

@@ -16,6 +16,7 @@ mod contracts;
 mod duration;
 mod fault;
 mod gateway;
+mod grpc;
 mod identity;
 mod listeners;
 mod load;
@@ -29,8 +30,9 @@ mod tests;
 pub use contracts::{Limitless, TOKEN_LIFETIME_MAX, Tokens, Wizcommerce};
 pub use fault::{ConfigError, Fault, Faults};
 pub use gateway::{Gateway, Route};
+pub use grpc::Grpc;
 pub use identity::{Identity, Issuer};
-pub use listeners::{Admin, Listener};
+pub use listeners::{Admin, Listener, Public, Verify};
 pub use load::{NOT_CONFIGURATION, Sources, load};
 pub use reference::reference;
 pub use secret::{SECRET_FILE_BYTES_MAX, SecretError, SecretFault, SecretPath};
@@ -40,14 +42,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Everything that can be configured.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// The listener for clients: both contracts, and the gateway for every other path.
-    pub public: Listener,
-    /// The listener for proxies and services inside: verification and health.
-    pub verify: Listener,
+    pub public: Public,
+    pub verify: Verify,
     pub admin: Admin,
+    pub grpc: Grpc,
     pub store: Store,
     pub sealing: Sealing,
     pub tokens: Tokens,
@@ -59,25 +60,6 @@ pub struct Config {
     pub log: Log,
 }
 
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            public: listeners::public(),
-            verify: listeners::verify(),
-            admin: Admin::default(),
-            store: Store::default(),
-            sealing: Sealing::default(),
-            tokens: Tokens::default(),
-            wizcommerce: Wizcommerce::default(),
-            limitless: Limitless::default(),
-            identity: Identity::default(),
-            gateway: Gateway::default(),
-            login: Login::default(),
-            log: Log::default(),
-        }
-    }
-}
-
 impl Config {
     /// Everything that types cannot say, with every fault at once.
     ///
@@ -86,6 +68,7 @@ impl Config {
     pub fn validate(&self) -> Result<(), Faults> {
         let mut faults = Faults::default();
         listeners::validate(self, &mut faults);
+        self.grpc.validate(&mut faults);
         self.store.validate(&mut faults);
         self.sealing.validate(self.limitless.enabled, &mut faults);
         self.tokens.validate(&mut faults);

@@ -1,63 +1,21 @@
-//! Bodies on their way: read whole before anything is decided (signed), or passed on as they come
-//! (bearer).
+//! Bodies on their way: passed on as they come (bearer), or as they were read and verified
+//! (signed).
 //!
 //! While a body streams, two may be slow, and they are told apart by [`Turn`]: a client that pauses
 //! is answered 408, an upstream that neither takes a piece nor answers is 504. A body that breaks
 //! off breaks off upstream too; it is never ended as if it were complete.
 
-use super::refusal::Refusal;
-use crate::http::Connection;
-use crate::http::body::BODY_TIMEOUT;
+use crate::access::{BodyFault, body_timeout};
 use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header, request::Parts};
 use http_body::{Body as _, Frame, SizeHint};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Sleep;
-
-/// The whole body, at most `bytes_max` of it. What is announced to be longer is refused unread.
-pub(super) async fn read_whole(
-    parts: &Parts,
-    body: Body,
-    bytes_max: usize,
-) -> Result<Bytes, Refusal> {
-    let too_large = Refusal::BodyTooLarge { bytes_max };
-    if body.size_hint().lower() > bytes_max.try_into().unwrap_or(u64::MAX) {
-        return Err(too_large);
-    }
-    match tokio::time::timeout(timeout(parts), Limited::new(body, bytes_max).collect()).await {
-        Err(_) => Err(Refusal::Body(BodyFault::Slow)),
-        Ok(Ok(whole)) => Ok(whole.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large),
-        Ok(Err(_)) => Err(Refusal::Body(BodyFault::Broken)),
-    }
-}
-
-/// What a body may come to take, in KiB: as announced, or else as much as it may have.
-pub(super) fn kib_at_most(body: &Body, bytes_max: usize) -> u32 {
-    let bytes_max = bytes_max.try_into().unwrap_or(u64::MAX);
-    let bytes = body.size_hint().upper().map_or(bytes_max, |announced| announced.min(bytes_max));
-    bytes.div_ceil(1_024).try_into().unwrap_or(u32::MAX)
-}
-
-/// For a whole body as for one pause in a streamed one; the listener sets it.
-fn timeout(parts: &Parts) -> Duration {
-    parts.extensions.get().map_or(BODY_TIMEOUT, |on: &Connection| on.body_timeout)
-}
-
-/// Why a client's body did not arrive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum BodyFault {
-    #[error("the body did not arrive in time")]
-    Slow,
-    #[error("the body was cut short or is malformed")]
-    Broken,
-}
 
 /// Whom a request waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +53,7 @@ impl Outgoing {
         if body.is_end_stream() {
             return Self { body: Body::empty(), turn: follower, framing };
         }
-        let pause_max = timeout(parts);
+        let pause_max = body_timeout(&parts.extensions);
         let body = Body::new(Streamed { body, pause_max, pause: None, turn });
         Self { body, turn: follower, framing }
     }
@@ -188,7 +146,7 @@ impl Streamed {
 mod tests {
     use super::*;
     use http::Request;
-    use http_body_util::StreamBody;
+    use http_body_util::{BodyExt, StreamBody};
 
     #[tokio::test]
     async fn trailers_are_not_handed_on_even_by_a_stack_that_would_send_them() {

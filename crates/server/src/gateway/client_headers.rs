@@ -68,7 +68,7 @@ impl ClientHeaders {
 
 /// A credential header may itself be configured with other characters. A `HeaderName` is lower case
 /// already.
-fn fold(name: &str) -> String {
+pub(crate) fn fold(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect()
 }
 

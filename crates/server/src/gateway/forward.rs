@@ -5,8 +5,9 @@
 //! repeated: a POST that is sent twice is worse than a 502.
 
 use super::GatewayError;
-use super::body::{BodyFault, Outgoing, Turn};
+use super::body::{Outgoing, Turn};
 use super::refusal::Refusal;
+use crate::access::{self, BodyFault};
 use crate::config;
 use axum::body::Body;
 use http::request::Parts;
@@ -83,7 +84,9 @@ impl Upstream {
 
     fn uri(&self, target: Option<PathAndQuery>) -> Result<Uri, Refusal> {
         let uri = Uri::builder().scheme(self.scheme.clone()).authority(self.authority.clone());
-        uri.path_and_query(target.ok_or(Refusal::Form)?).build().map_err(|_| Refusal::Form)
+        uri.path_and_query(target.ok_or(access::Refusal::Form)?)
+            .build()
+            .map_err(|_| access::Refusal::Form.into())
     }
 }
 
@@ -135,7 +138,7 @@ async fn silence(mut turn: watch::Receiver<Turn>, timeout: Duration) {
 
 fn refusal(error: &legacy::Error) -> Refusal {
     if let Some(fault) = cause::<BodyFault>(error) {
-        return Refusal::Body(*fault);
+        return (*fault).into();
     }
     if cause::<Elapsed>(error).is_some() {
         return Refusal::UpstreamSlow;

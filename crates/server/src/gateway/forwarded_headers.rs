@@ -1,8 +1,8 @@
 //! Where a request came from, as far as we know it ourselves. What the client said about it is
-//! removed before.
+//! removed before, and what a trusted proxy said has been read by then.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use std::net::SocketAddr;
+use std::net::IpAddr;
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -13,9 +13,10 @@ const OUR_PROTO: HeaderValue = HeaderValue::from_static("http");
 /// RFC 9110 §7.6.3: a gateway must say so in each request that it passes on.
 const OUR_VIA: HeaderValue = HeaderValue::from_static("1.1 rescind");
 
-pub(super) fn insert(headers: &mut HeaderMap, peer: SocketAddr, host: Option<&HeaderValue>) {
+/// One address, not the chain that it was read from: whoever counts from either end finds it.
+pub(super) fn insert(headers: &mut HeaderMap, client: IpAddr, host: Option<&HeaderValue>) {
     // An IPv4 client of a dual-stack socket is itself, not its mapped address.
-    if let Ok(address) = HeaderValue::from_str(&peer.ip().to_canonical().to_string()) {
+    if let Ok(address) = HeaderValue::from_str(&client.to_canonical().to_string()) {
         headers.insert(FOR, address);
     }
     if let Some(host) = host {
@@ -32,7 +33,7 @@ mod tests {
     #[test]
     fn mapped_address_is_told_as_what_it_is() {
         let mut headers = HeaderMap::new();
-        insert(&mut headers, "[::ffff:192.0.2.7]:4711".parse().unwrap(), None);
+        insert(&mut headers, "::ffff:192.0.2.7".parse().unwrap(), None);
         assert_eq!(headers[FOR], "192.0.2.7");
         assert!(!headers.contains_key(HOST));
     }

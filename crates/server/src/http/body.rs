@@ -1,10 +1,11 @@
 //! Reading a request's body: bounded in bytes and in time, and as JSON only if it says that it is.
 
 use super::Connection;
+use super::form::PARAMETERS_MAX;
 use axum::body::Body;
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, StatusCode, header};
+use http::{Extensions, HeaderMap, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use std::time::Duration;
@@ -18,8 +19,8 @@ pub const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    #[error("the body is larger than {BODY_BYTES_MAX} bytes")]
-    TooLarge,
+    #[error("the body is larger than {bytes_max} bytes")]
+    TooLarge { bytes_max: usize },
     #[error("the body did not arrive in time")]
     TooSlow,
     #[error("the body was cut short")]
@@ -28,50 +29,87 @@ pub enum BodyError {
     ContentType,
     #[error("the body is not the JSON that is expected: {0}")]
     Json(String),
+    #[error("send the body as Content-Type: application/x-www-form-urlencoded")]
+    NotAForm,
+    #[error("the form has more than {PARAMETERS_MAX} parameters, or one of them twice")]
+    Form,
 }
 
 impl BodyError {
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::Broken | Self::Json(_) => StatusCode::BAD_REQUEST,
-            Self::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Broken | Self::Json(_) | Self::Form => StatusCode::BAD_REQUEST,
+            Self::ContentType | Self::NotAForm => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         }
     }
 }
 
 pub async fn read_body(parts: &Parts, body: Body) -> Result<Bytes, BodyError> {
+    read_body_within(parts, body, BODY_BYTES_MAX).await
+}
+
+/// For an endpoint whose bodies may be longer than others'.
+pub async fn read_body_within(
+    parts: &Parts,
+    body: Body,
+    bytes_max: usize,
+) -> Result<Bytes, BodyError> {
     let announced =
         parts.headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
-    if announced.is_some_and(|length: usize| length > BODY_BYTES_MAX) {
-        return Err(BodyError::TooLarge);
+    if announced.is_some_and(|length: usize| length > bytes_max) {
+        return Err(BodyError::TooLarge { bytes_max });
     }
-    let timeout = parts.extensions.get().map_or(BODY_TIMEOUT, |on: &Connection| on.body_timeout);
-    match tokio::time::timeout(timeout, Limited::new(body, BODY_BYTES_MAX).collect()).await {
+    let patience = body_timeout(&parts.extensions);
+    match tokio::time::timeout(patience, Limited::new(body, bytes_max).collect()).await {
         Err(_) => Err(BodyError::TooSlow),
         Ok(Ok(whole)) => Ok(whole.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge { bytes_max }),
         Ok(Err(_)) => Err(BodyError::Broken),
     }
 }
 
+/// For a whole body as for one pause in a streamed one; the listener sets it.
+pub(crate) fn body_timeout(extensions: &Extensions) -> Duration {
+    extensions.get().map_or(BODY_TIMEOUT, |on: &Connection| on.body_timeout)
+}
+
 pub async fn read_json<T: DeserializeOwned>(parts: &Parts, body: Body) -> Result<T, BodyError> {
+    read_json_within(parts, body, BODY_BYTES_MAX).await
+}
+
+pub async fn read_json_within<T: DeserializeOwned>(
+    parts: &Parts,
+    body: Body,
+    bytes_max: usize,
+) -> Result<T, BodyError> {
     if !is_json(&parts.headers) {
         return Err(BodyError::ContentType);
     }
-    parse_json(&read_body(parts, body).await?)
+    parse_json(&read_body_within(parts, body, bytes_max).await?)
 }
 
 pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, BodyError> {
-    serde_json::from_slice(bytes).map_err(|error| BodyError::Json(describe(&error)))
+    let parsed = serde_json::from_slice(bytes);
+    let parsed = parsed.map_err(|error| BodyError::Json(describe(&error)))?;
+    // serde takes an array of a struct's fields, without their names, for the struct.
+    match bytes.trim_ascii_start().first() {
+        Some(b'[') => Err(BodyError::Json("expected an object".into())),
+        _ => Ok(parsed),
+    }
 }
 
 pub fn is_json(headers: &HeaderMap) -> bool {
+    has_type(headers, "application/json")
+}
+
+/// Whether there is one `Content-Type`, and it is this one; its parameters are not looked at.
+pub(super) fn has_type(headers: &HeaderMap, media_type: &str) -> bool {
     let mut values = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return false };
     let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
-    essence.trim().eq_ignore_ascii_case("application/json")
+    essence.trim().eq_ignore_ascii_case(media_type)
 }
 
 /// What is wrong and where, without repeating what was sent: a body may hold a password.
@@ -126,6 +164,7 @@ mod tests {
             (r#"{"email":["expected hunter2"]}"#, "expected a string"),
             (r#"{"hunter2, expected hunter2":1}"#, "expected `email` or `password`"),
             (r#""expected hunter2""#, "expected an object"),
+            (r#" ["hunter2",1]"#, "expected an object"),
             (r#"{"password":1}"#, "missing field \"email\""),
             (r#"{"email":"a","email":"hunter2"}"#, "duplicate field \"email\""),
             (r#"{"email":"hunter2"#, "it ends too early"),

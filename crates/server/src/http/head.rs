@@ -5,7 +5,7 @@
 //! before or behind us, would read differently. The listener ends the connection with the refusal:
 //! where one message ends and the next begins is in doubt.
 
-use super::Problem;
+use super::{Problem, ProblemType};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, Version, header};
 
@@ -38,9 +38,7 @@ impl From<HeadFault> for Problem {
     fn from(fault: HeadFault) -> Self {
         let detail = format!("{fault}.");
         match fault.status() {
-            StatusCode::EXPECTATION_FAILED => {
-                Self::new(fault.status(), "expectation", "Expectation failed", detail)
-            }
+            StatusCode::EXPECTATION_FAILED => Self::of(ProblemType::Expectation, detail),
             _ => Self::bad_request(detail),
         }
     }

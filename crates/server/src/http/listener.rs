@@ -6,6 +6,7 @@
 
 use super::Problem;
 use super::head::{self, HeadFault};
+use super::problem::pages;
 use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -49,9 +50,11 @@ pub struct Site {
 }
 
 impl Site {
-    /// One whose refusals are all problems (RFC 9457).
+    /// One whose refusals are all problems (RFC 9457), each with a link to its explanation.
     pub fn with_problems(router: Router) -> Self {
-        Self { router, refuse_head: |_, fault| Problem::from(fault).into_response() }
+        let linked = async |response: Response| pages::link(response);
+        let refuse_head = |_: &str, fault| pages::link(Problem::from(fault).into_response());
+        Self { router: router.layer(axum::middleware::map_response(linked)), refuse_head }
     }
 }
 
@@ -79,9 +82,20 @@ impl Listener {
         self.socket.local_addr()
     }
 
-    /// Serves until `stop` turns true, then lets requests in flight finish within
+    /// Serves HTTP/1.1 until `stop` turns true, then lets requests in flight finish within
     /// [`DRAIN_TIMEOUT`].
     pub async fn serve(self, site: Site, stop: watch::Receiver<bool>) {
+        let limits = self.limits;
+        self.serve_each(stop, |accepted| serve_connection(accepted, site.clone(), limits)).await;
+    }
+
+    /// As [`Listener::serve`], with another way to serve a connection. It must end by itself soon
+    /// after `stop` has turned true.
+    pub(crate) async fn serve_each<S, F>(self, stop: watch::Receiver<bool>, serve: S)
+    where
+        S: Fn(Accepted) -> F,
+        F: Future<Output = ()> + Send + 'static,
+    {
         let places = Arc::new(Semaphore::new(self.limits.connections_max));
         let connections = TaskTracker::new();
         let mut stopped = std::pin::pin!(turned_true(stop.clone()));
@@ -97,8 +111,10 @@ impl Listener {
                 () = &mut stopped => break,
                 (accepted, place) = next => match accepted {
                     Ok((stream, peer)) => {
-                        let (site, stop) = (site.clone(), stop.clone());
-                        let serving = serve_connection(stream, peer, site, self.limits, stop);
+                        // Answers are small and whole; waiting to fill a packet only delays them.
+                        let _ = stream.set_nodelay(true);
+                        end_if_unread(&stream, self.limits.header_timeout);
+                        let serving = serve(Accepted { stream, peer, stop: stop.clone() });
                         connections.spawn(async move {
                             serving.await;
                             drop(place);
@@ -119,16 +135,16 @@ impl Listener {
     }
 }
 
-async fn serve_connection(
-    stream: TcpStream,
-    peer: SocketAddr,
-    site: Site,
-    limits: Limits,
-    stop: watch::Receiver<bool>,
-) {
-    // Answers are small and whole; waiting to fill a packet only delays them.
-    let _ = stream.set_nodelay(true);
-    end_if_unread(&stream, limits.header_timeout);
+/// A connection, ready to be served.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) stream: TcpStream,
+    pub(crate) peer: SocketAddr,
+    pub(crate) stop: watch::Receiver<bool>,
+}
+
+async fn serve_connection(accepted: Accepted, site: Site, limits: Limits) {
+    let Accepted { stream, peer, stop } = accepted;
     let about = Connection { peer, body_timeout: limits.body_timeout };
     let service = hyper::service::service_fn(move |request: http::Request<Incoming>| {
         let (mut parts, body) = request.into_parts();
@@ -176,6 +192,6 @@ async fn answer(site: Site, parts: Parts, body: Body) -> Result<Response, Infall
 }
 
 /// Also when nobody is left who could turn it.
-async fn turned_true(mut stop: watch::Receiver<bool>) {
+pub(crate) async fn turned_true(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stopped| *stopped).await;
 }

@@ -1,14 +1,17 @@
 //! What every listener shares: connections, bodies, problems.
 
 pub mod body;
+pub mod form;
 pub mod head;
 pub mod listener;
 pub mod problem;
 
-pub use body::{BODY_BYTES_MAX, BodyError, read_body, read_json};
+pub use body::{BODY_BYTES_MAX, BodyError, read_body, read_json, read_json_within};
+pub use form::{Form, read_form};
 pub use head::HeadFault;
 pub use listener::{Connection, Limits, Listener, Site};
-pub use problem::Problem;
+pub use problem::{Problem, ProblemType};
+pub use rescind_access::client_address::{self, ClientAddress, client_address};
 
 use axum::response::Response;
 use http::{HeaderValue, header};

@@ -1,95 +1,76 @@
-//! Errors in Rescind's own shape: RFC 9457 `application/problem+json`.
+//! Errors in Rescind's own shape. What they are on the wire stands in `rescind_access::problem`;
+//! this is the same as an answer of our own handlers, and [`pages`] explain each type.
 
-use super::no_store;
-use axum::Json;
+pub mod pages;
+
+pub use rescind_access::problem::{ProblemType, RETRY_AFTER_OUTAGE};
+
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode};
 use rescind_core::RevocationReason;
-use serde::Serialize;
 use std::time::Duration;
 
-/// Stable across versions and hosts; a client matches on it, a person may follow it.
-const TYPE_PREFIX: &str = "urn:rescind:problem:";
-
-/// How long to wait after an outage of ours, in seconds.
-pub const RETRY_AFTER_OUTAGE: Duration = Duration::from_secs(2);
-
 #[derive(Debug)]
-pub struct Problem {
-    status: StatusCode,
-    slug: &'static str,
-    title: &'static str,
-    detail: String,
-    headers: Vec<(HeaderName, HeaderValue)>,
-}
-
-#[derive(Serialize)]
-struct Body<'a> {
-    r#type: String,
-    title: &'static str,
-    status: u16,
-    detail: &'a str,
-}
+pub struct Problem(rescind_access::Problem);
 
 impl Problem {
-    pub fn new(
-        status: StatusCode,
-        slug: &'static str,
-        title: &'static str,
-        detail: impl Into<String>,
-    ) -> Self {
-        Self { status, slug, title, detail: detail.into(), headers: Vec::new() }
+    /// `detail` says what happened this time.
+    pub fn of(kind: ProblemType, detail: impl Into<String>) -> Self {
+        Self(rescind_access::Problem::of(kind, detail))
     }
 
     pub fn bad_request(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "invalid-request", "Invalid request", detail)
+        Self::of(ProblemType::InvalidRequest, detail)
     }
 
     pub fn not_found(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", detail)
+        Self::of(ProblemType::NotFound, detail)
     }
 
     pub fn conflict(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::CONFLICT, "conflict", "Conflict", detail)
+        Self::of(ProblemType::Conflict, detail)
+    }
+
+    /// A handler for the methods that a path does not have; the router adds `Allow`.
+    pub async fn method_not_allowed() -> Self {
+        Self::of(ProblemType::MethodNotAllowed, "This path does not take that method.")
     }
 
     /// An outage of ours: never 401, for a client would throw a good token away.
     pub fn unavailable() -> Self {
         let detail =
             "The service cannot answer now; nothing was changed or the outcome is unknown.";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Unavailable", detail)
-            .retry_after(RETRY_AFTER_OUTAGE)
+        Self::of(ProblemType::Unavailable, detail).retry_after(RETRY_AFTER_OUTAGE)
     }
 
     pub fn retry_after(self, after: Duration) -> Self {
-        self.header(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)))
+        Self(self.0.retry_after(after))
     }
 
-    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.push((name, value));
-        self
+    pub fn header(self, name: HeaderName, value: HeaderValue) -> Self {
+        Self(self.0.header(name, value))
     }
 
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.0.status()
+    }
+
+    /// What happened this time.
+    pub fn detail(&self) -> &str {
+        self.0.detail()
+    }
+}
+
+impl From<rescind_access::Problem> for Problem {
+    fn from(problem: rescind_access::Problem) -> Self {
+        Self(problem)
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = Body {
-            r#type: format!("{TYPE_PREFIX}{}", self.slug),
-            title: self.title,
-            status: self.status.as_u16(),
-            detail: &self.detail,
-        };
-        let mut response = (self.status, Json(body)).into_response();
-        let content_type = HeaderValue::from_static("application/problem+json");
-        response.headers_mut().insert(header::CONTENT_TYPE, content_type);
-        for (name, value) in self.headers {
-            response.headers_mut().append(name, value);
-        }
-        no_store(response)
+        self.0.into_http().map(Body::from)
     }
 }
 

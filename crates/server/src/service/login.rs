@@ -5,10 +5,10 @@
 //! ones too, or it would tell them apart.
 
 use super::{PasswordsBusy, Services, normal_email};
-use crate::service::tokens::{IssueRequest, Issued};
+use crate::service::tokens::{IssueRequest, Issued, one};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use rescind_core::{Actor, Digest, IssueDenial, Owner, TokenKind};
+use rescind_core::{Actor, Digest, IssueDenial, Owner, RevocationReason, TokenKind};
 use rescind_store::{IssueError, StoreError};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -87,6 +87,7 @@ impl Services {
             .map_err(|retry_after| LoginError::TooMany { retry_after })?;
         let user = self.store.user_by_email(&email).await?;
         let stored = user.as_ref().map(|user| user.password_hash.clone());
+        let checked = stored.clone().unwrap_or_default();
         let matches = self.passwords.verify(password, stored).await.map_err(LoginError::from)?;
         // The suspension is asked about again when the token is issued; here so that it takes no
         // longer than a wrong password.
@@ -100,9 +101,13 @@ impl Services {
             label: None,
             scopes: self.settings.user_token_scopes.clone(),
             expires_at: Some(self.now().plus_millis(lifetime)),
+            allowed_networks: None,
         };
         match self.issue(request, Actor::owner(&owner.id)).await {
-            Ok(issued) => Ok(LoggedIn { issued, owner }),
+            Ok(issued) => {
+                self.still_has(&email, &checked, &issued).await?;
+                Ok(LoggedIn { issued, owner })
+            }
             Err(IssueError::Store(error)) => Err(error.into()),
             Err(IssueError::UnknownOwner | IssueError::Denied(IssueDenial::OwnerSuspended)) => {
                 Err(LoginError::Refused)
@@ -110,6 +115,24 @@ impl Services {
             Err(IssueError::Denied(IssueDenial::TooManyTokens)) => Err(LoginError::TooManyTokens),
             Err(IssueError::Denied(_) | IssueError::Exists) => Err(LoginError::Failed),
         }
+    }
+
+    /// Checking a password takes long enough for another to be set meanwhile. That write ended all
+    /// tokens that there were, and this one came after it. So it is asked about once more, before
+    /// anybody has the token; what is set later than this ends it like all others.
+    async fn still_has(
+        &self,
+        email: &str,
+        checked: &str,
+        issued: &Issued,
+    ) -> Result<(), LoginError> {
+        let user = self.store.user_by_email(email).await?;
+        if user.is_some_and(|user| user.password_hash == checked) {
+            return Ok(());
+        }
+        let what = one(issued.record.id.clone(), None, RevocationReason::Superseded);
+        self.revoke(what, Actor::system("login")).await?;
+        Err(LoginError::Refused)
     }
 }
 

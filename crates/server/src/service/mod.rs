@@ -2,16 +2,22 @@
 //!
 //! The only randomness of the server is drawn here, and the only clock is the guard's.
 
+mod idempotency;
 pub mod identity;
+pub mod import;
 pub mod login;
 pub mod owners;
 mod passwords;
+pub mod rotation;
 pub mod tokens;
 mod usage;
 
+pub use idempotency::idempotency;
 pub use login::{LoggedIn, LoginError, LoginLimits};
-pub use owners::{CreateUser, CreateUserError, normal_email};
-pub use passwords::{PASSWORD_BYTES_MAX, Passwords, PasswordsBusy};
+pub use owners::{CreateOperator, CreatePartner, CreateUser, UserError, normal_email};
+pub use passwords::{
+    PASSWORD_BYTES_MAX, PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, Passwords, PasswordsBusy,
+};
 pub use tokens::{Achieved, IssueRequest, Issued, RevokeOutcome};
 
 use crate::service::identity::Identity;

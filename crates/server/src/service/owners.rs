@@ -2,7 +2,9 @@
 
 use super::{PasswordsBusy, Services};
 use rescind_core::{Actor, Owner, OwnerId, OwnerKind, ScopeSet, TenantId};
-use rescind_store::{NewOwner, OwnerError, StoreError};
+use rescind_store::{
+    Created, Idempotency, IssuedBefore, NewOwner, OwnerError, OwnerUpdate, StoreError,
+};
 
 /// Longest e-mail address (RFC 5321 §4.5.3.1, path without brackets), in bytes.
 pub const EMAIL_BYTES_MAX: usize = 254;
@@ -15,11 +17,30 @@ pub struct CreateUser {
     pub password: String,
     pub first_name: String,
     pub last_name: String,
+    /// Without one, the user gets a tenant of its own.
+    pub tenant: Option<TenantId>,
+}
+
+#[derive(Debug)]
+pub struct CreatePartner {
+    pub issuer: String,
+    pub subject: String,
+    pub account: Option<String>,
+    pub tenant: Option<TenantId>,
+    pub token_management: bool,
+    /// `None` sets no bound.
+    pub allowed_scopes: Option<ScopeSet>,
+}
+
+#[derive(Debug)]
+pub struct CreateOperator {
+    pub name: String,
+    /// The one tenant that it sees.
     pub tenant: Option<TenantId>,
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum CreateUserError {
+pub enum UserError {
     #[error(
         "not an e-mail address that can be used: ASCII, with one @, at most {EMAIL_BYTES_MAX} bytes"
     )]
@@ -43,45 +64,69 @@ impl Services {
     pub async fn create_user(
         &self,
         new: CreateUser,
+        idempotency: Option<Idempotency>,
         actor: Actor,
-    ) -> Result<Owner, CreateUserError> {
-        let email = normal_email(&new.email).ok_or(CreateUserError::Email)?;
+    ) -> Result<Created<Owner>, UserError> {
+        let email = normal_email(&new.email).ok_or(UserError::Email)?;
         let password_hash = Some(self.passwords.hash(new.password).await?);
         let tenant = new.tenant.unwrap_or_else(|| TenantId::random("tenant_", &mut rand::rng()));
         let (first_name, last_name) = (new.first_name, new.last_name);
-        let owner = NewOwner {
-            id: OwnerId::random("user_", &mut rand::rng()),
-            kind: OwnerKind::User { email, first_name, last_name, tenant },
-            password_hash,
-            token_management: false,
-            allowed_scopes: None,
-        };
+        let id = OwnerId::random("user_", &mut rand::rng());
+        let kind = OwnerKind::User { email, first_name, last_name };
+        let owner =
+            NewOwner { tenant: Some(tenant), password_hash, idempotency, ..plain(id, kind) };
         Ok(self.store.create_owner(owner, self.by(actor)).await?)
     }
 
     pub async fn create_partner(
         &self,
-        issuer: &str,
-        subject: &str,
-        account: Option<String>,
-        token_management: bool,
-        scopes: ScopeSet,
+        new: CreatePartner,
+        idempotency: Option<Idempotency>,
         actor: Actor,
-    ) -> Result<Owner, OwnerError> {
+    ) -> Result<Created<Owner>, OwnerError> {
         let kind = OwnerKind::Partner {
             profile_id: 0,
-            account: account.unwrap_or_else(|| NO_ACCOUNT.into()),
-            issuer: issuer.into(),
-            subject: subject.into(),
+            account: new.account.unwrap_or_else(|| NO_ACCOUNT.into()),
+            issuer: new.issuer,
+            subject: new.subject,
         };
         let owner = NewOwner {
-            id: OwnerId::random("partner_", &mut rand::rng()),
-            kind,
-            password_hash: None,
-            token_management,
-            allowed_scopes: Some(scopes),
+            tenant: new.tenant,
+            token_management: new.token_management,
+            allowed_scopes: new.allowed_scopes,
+            idempotency,
+            ..plain(OwnerId::random("partner_", &mut rand::rng()), kind)
         };
         self.store.create_owner(owner, self.by(actor)).await
+    }
+
+    pub async fn create_operator(
+        &self,
+        new: CreateOperator,
+        idempotency: Option<Idempotency>,
+        actor: Actor,
+    ) -> Result<Created<Owner>, OwnerError> {
+        let id = OwnerId::random("operator_", &mut rand::rng());
+        let kind = OwnerKind::Operator { name: new.name };
+        let owner = NewOwner { tenant: new.tenant, idempotency, ..plain(id, kind) };
+        self.store.create_owner(owner, self.by(actor)).await
+    }
+
+    /// Gives a user another password. Whoever knew the old one has perhaps logged in with it: with
+    /// `revoke_tokens` all tokens that there are end in the same write.
+    pub async fn set_password(
+        &self,
+        user: OwnerId,
+        password: String,
+        revoke_tokens: bool,
+        actor: Actor,
+    ) -> Result<Owner, UserError> {
+        let update = OwnerUpdate {
+            password_hash: Some(self.passwords.hash(password).await?),
+            not_before: revoke_tokens.then_some(IssuedBefore::ThisWrite),
+            ..OwnerUpdate::default()
+        };
+        Ok(self.store.update_owner(user, update, self.by(actor)).await?)
     }
 
     /// The partner that an identity token names; made now, with the contract's self-service
@@ -97,15 +142,35 @@ impl Services {
         if known.is_some() || !create {
             return Ok(known);
         }
-        let scopes = self.settings.partner_scopes.clone();
-        let actor = Actor::system("identity");
-        match self.create_partner(issuer, subject, account, true, scopes, actor).await {
-            Ok(owner) => Ok(Some(owner)),
+        let new = CreatePartner {
+            issuer: issuer.into(),
+            subject: subject.into(),
+            account,
+            tenant: None,
+            token_management: true,
+            allowed_scopes: Some(self.settings.partner_scopes.clone()),
+        };
+        match self.create_partner(new, None, Actor::system("identity")).await {
+            Ok(created) => Ok(Some(created.into_inner())),
             // Two first sights at once: the other one made it.
             Err(OwnerError::Exists) => self.store.partner_by_subject(issuer, subject).await,
             Err(OwnerError::Unknown) => Ok(None),
             Err(OwnerError::Store(error)) => Err(error),
         }
+    }
+}
+
+/// One with no bounds and no password.
+fn plain(id: OwnerId, kind: OwnerKind) -> NewOwner {
+    NewOwner {
+        id,
+        kind,
+        tenant: None,
+        password_hash: None,
+        token_management: false,
+        allowed_scopes: None,
+        allowed_networks: None,
+        idempotency: None,
     }
 }
 

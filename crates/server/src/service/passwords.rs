@@ -11,8 +11,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
-/// Longest password, in bytes; longer input is refused before it is hashed, never cut.
-pub const PASSWORD_BYTES_MAX: usize = 1024;
+/// Shortest new password, in characters (NIST SP 800-63B §5.1.1.2).
+pub const PASSWORD_CHARS_MIN: usize = 8;
+/// Longest new password, in characters; longer input is refused before it is hashed, never cut.
+pub const PASSWORD_CHARS_MAX: usize = 256;
+/// What may be presented as a password, in bytes: a character has at most four of them in UTF-8.
+pub const PASSWORD_BYTES_MAX: usize = 4 * PASSWORD_CHARS_MAX;
 
 /// What a caller is told to wait when the queue is full.
 const RETRY_AFTER: Duration = Duration::from_secs(1);

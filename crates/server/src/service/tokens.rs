@@ -3,12 +3,13 @@
 use super::Services;
 use rescind_core::signature::Secret;
 use rescind_core::{
-    Actor, OwnerId, Plain, RevocationReason, ScopeSet, Timestamp, TokenId, TokenKind, TokenPrefix,
-    TokenRecord,
+    Actor, Digest, NetworkSet, OwnerId, Plain, Presented, RevocationReason, ScopeSet, Timestamp,
+    TokenId, TokenKind, TokenPrefix, TokenRecord,
 };
 use rescind_store::{
-    Epoch, IssueError, Material, NewToken, Revocation, RevocationOfAll, Revoked, StoreError,
-    StoredToken, TokenFilter,
+    Created, Epoch, Idempotency, IssueError, Material, NewToken, OwnerError, Revocation,
+    RevocationOfAll, Revoked, SetRevocation, SetRevoked, Standing, StoreError, StoredToken,
+    TokenFilter,
 };
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ pub struct IssueRequest {
     pub label: Option<String>,
     pub scopes: ScopeSet,
     pub expires_at: Option<Timestamp>,
+    pub allowed_networks: Option<NetworkSet>,
 }
 
 /// A new token with its secret, to be shown once.
@@ -26,6 +28,15 @@ pub struct IssueRequest {
 pub struct Issued {
     pub record: TokenRecord,
     pub secret: IssuedSecret,
+}
+
+/// What was made for an operator, who may have asked before.
+#[derive(Debug)]
+pub struct Made<T> {
+    pub what: T,
+    /// `None` if an earlier request with the same `Idempotency-Key` has made it. The secret was
+    /// shown then, and nobody has it here.
+    pub secret: Option<IssuedSecret>,
 }
 
 #[derive(Debug)]
@@ -57,18 +68,41 @@ pub enum RevokeOutcome {
 
 impl Services {
     pub async fn issue(&self, request: IssueRequest, actor: Actor) -> Result<Issued, IssueError> {
+        let (created, secret) = self.issue_new(request, None, actor).await?;
+        Ok(Issued { record: created.into_inner(), secret })
+    }
+
+    /// As [`Services::issue`], but the same request under the same key is done once.
+    pub async fn issue_once(
+        &self,
+        request: IssueRequest,
+        idempotency: Option<Idempotency>,
+        actor: Actor,
+    ) -> Result<Made<TokenRecord>, IssueError> {
+        let (created, secret) = self.issue_new(request, idempotency, actor).await?;
+        Ok(Made::of(created, secret))
+    }
+
+    async fn issue_new(
+        &self,
+        request: IssueRequest,
+        idempotency: Option<Idempotency>,
+        actor: Actor,
+    ) -> Result<(Created<TokenRecord>, IssuedSecret), IssueError> {
         let (secret, material) = self.new_secret(request.kind);
         let token = NewToken {
-            id: TokenId::random(id_prefix(request.kind), &mut rand::rng()),
+            id: new_id(request.kind),
             owner: request.owner,
             kind: request.kind,
             label: request.label,
             scopes: request.scopes,
             expires_at: request.expires_at,
+            allowed_networks: request.allowed_networks,
             material,
+            issued_at: None,
+            idempotency,
         };
-        let record = self.store.issue(token, self.by(actor)).await?;
-        Ok(Issued { record, secret })
+        Ok((self.store.issue(token, self.by(actor)).await?, secret))
     }
 
     /// Ends a token for good. The store returns after the commit is durable and this node's index
@@ -78,21 +112,45 @@ impl Services {
         what: Revocation,
         actor: Actor,
     ) -> Result<RevokeOutcome, StoreError> {
-        let begun = self.guard.clock().boottime();
+        let begun = self.boottime_millis();
         let outcome = self.store.revoke(what, self.by(actor)).await?;
-        let ended = self.guard.clock().boottime();
-        let took = Duration::from_millis(ended.as_millis().saturating_sub(begun.as_millis()));
-        // One node: it has acknowledged by applying the change, and there is no lease to wait for.
-        let achieved =
-            |epoch| Achieved { epoch, nodes_acknowledged: 1, leases_waited_for: 0, took };
         Ok(match outcome {
-            Revoked::Now { epoch } => RevokeOutcome::Revoked(achieved(epoch)),
+            Revoked::Now { epoch } => RevokeOutcome::Revoked(self.achieved(epoch, begun)),
             Revoked::Before { record } => {
-                let achieved = achieved(self.guard.applied_epoch());
+                let achieved = self.achieved(self.guard.applied_epoch(), begun);
                 RevokeOutcome::AlreadyRevoked { record, achieved }
             }
             Revoked::Unknown => RevokeOutcome::Unknown,
         })
+    }
+
+    /// Takes back every token of a set: one write, whatever their number.
+    pub async fn revoke_set(
+        &self,
+        what: SetRevocation,
+        actor: Actor,
+    ) -> Result<(SetRevoked, Achieved), OwnerError> {
+        let begun = self.boottime_millis();
+        let revoked = self.store.revoke_set(what, self.by(actor)).await?;
+        Ok((revoked, self.achieved(revoked.epoch, begun)))
+    }
+
+    /// One node: it has acknowledged by applying the change, and there is no lease to wait for.
+    fn achieved(&self, epoch: Epoch, begun: u64) -> Achieved {
+        let took = Duration::from_millis(self.boottime_millis().saturating_sub(begun));
+        Achieved { epoch, nodes_acknowledged: 1, leases_waited_for: 0, took }
+    }
+
+    fn boottime_millis(&self) -> u64 {
+        self.guard.clock().boottime().as_millis()
+    }
+
+    /// The bearer token that somebody shows, in whatever state it is.
+    pub async fn token_presented(&self, text: &str) -> Result<Option<StoredToken>, StoreError> {
+        match Presented::bearer(text) {
+            Ok(_) => self.store.token_by_digest(&Digest::of(text.as_bytes())).await,
+            Err(_) => Ok(None),
+        }
     }
 
     /// Ends all of a partner's legacy keys, asked for by the partner. One write: it is done even if
@@ -111,22 +169,25 @@ impl Services {
         kind: TokenKind,
     ) -> Result<Vec<StoredToken>, StoreError> {
         const PAGE: u32 = 1_000;
+        let now = self.now();
         let mut found: Vec<StoredToken> = Vec::new();
         loop {
             let after = found.last().map(|token| token.record.id.clone());
-            let owner = Some(owner.clone());
-            let filter =
-                TokenFilter { owner, kind: Some(kind), active_only: true, after, limit: PAGE };
+            let filter = TokenFilter {
+                owner: Some(owner.clone()),
+                kind: Some(kind),
+                standing: Some((Standing::Active, now)),
+                after,
+                limit: PAGE,
+                ..TokenFilter::default()
+            };
             let page = self.store.tokens(&filter).await?;
             let more = page.len() == PAGE as usize;
             found.extend(page);
             if !more {
-                break;
+                return Ok(found);
             }
         }
-        let now = self.now();
-        found.retain(|token| token.record.expires_at.is_none_or(|end| now < end));
-        Ok(found)
     }
 
     pub fn prefix(&self, kind: TokenKind) -> &TokenPrefix {
@@ -137,7 +198,7 @@ impl Services {
         }
     }
 
-    fn new_secret(&self, kind: TokenKind) -> (IssuedSecret, Material) {
+    pub(super) fn new_secret(&self, kind: TokenKind) -> (IssuedSecret, Material) {
         let rng = &mut rand::rng();
         if kind == TokenKind::Signing {
             let secret = Secret::random(rng);
@@ -149,14 +210,25 @@ impl Services {
     }
 }
 
+impl<T> Made<T> {
+    /// A secret that was drawn for what had been made before is nobody's.
+    pub(super) fn of(created: Created<T>, secret: IssuedSecret) -> Self {
+        match created {
+            Created::Now(what) => Self { what, secret: Some(secret) },
+            Created::Before(what) => Self { what, secret: None },
+        }
+    }
+}
+
 /// Limitless Exchange's signing ids are bare; the others say what they name.
-fn id_prefix(kind: TokenKind) -> &'static str {
-    match kind {
+pub(super) fn new_id(kind: TokenKind) -> TokenId {
+    let prefix = match kind {
         TokenKind::Bearer => "token_",
         TokenKind::ApiKey => "key_",
         TokenKind::Signing => "",
         TokenKind::Admin => "admin_",
-    }
+    };
+    TokenId::random(prefix, &mut rand::rng())
 }
 
 /// The revocation of one token by its id.

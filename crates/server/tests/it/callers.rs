@@ -3,7 +3,7 @@
 
 use crate::server::Server;
 use reqwest::{Method, Response, StatusCode};
-use rescind_core::signature::{Secret, SignedRequest};
+use rescind_core::signature::{Secret, SignedRequest, SigningKey};
 use serde_json::{Value, json};
 
 /// What came back: status, headers and JSON (null for none).
@@ -154,8 +154,16 @@ impl Signer {
         }
     }
 
+    pub fn with(id: &str, secret: Vec<u8>) -> Self {
+        Self { id: id.into(), secret }
+    }
+
     pub fn sign(&self, timestamp: &str, method: &Method, target: &str, body: &str) -> String {
-        let request = SignedRequest { method: method.as_str(), target, body: body.as_bytes() };
-        Secret::from_bytes(self.secret.clone()).key().sign(timestamp, &request)
+        let request = SignedRequest::with_body(method.as_str(), target, body.as_bytes());
+        self.key().sign(timestamp, &request)
+    }
+
+    pub fn key(&self) -> SigningKey {
+        Secret::from_bytes(self.secret.clone()).key()
     }
 }

@@ -7,6 +7,7 @@ use rescind_guard::Clock;
 use rescind_server::http::listener::{HEAD_BYTES_MAX, HEADERS_MAX};
 use rescind_server::http::{BODY_BYTES_MAX, Limits, Listener, Site};
 use rescind_server::service::identity::{IDENTITY_BYTES_MAX, KEYS_MAX, KeySet};
+use rescind_server::verify::VERIFY_BYTES_MAX;
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -30,12 +31,12 @@ async fn ask(server: &Server, body: reqwest::Body) -> Answer {
 #[tokio::test]
 async fn body_of_the_greatest_size_is_read_and_one_byte_more_is_not() {
     let server = Server::start().await;
-    ask(&server, padded(BODY_BYTES_MAX).into()).await.expect(200);
-    ask(&server, padded(BODY_BYTES_MAX + 1).into()).await.expect(413);
+    ask(&server, padded(VERIFY_BYTES_MAX).into()).await.expect(200);
+    ask(&server, padded(VERIFY_BYTES_MAX + 1).into()).await.expect(413);
     let chunked =
         |bytes| reqwest::Body::wrap(http_body_util::Full::<bytes::Bytes>::from(padded(bytes)));
-    ask(&server, chunked(BODY_BYTES_MAX)).await.expect(200);
-    ask(&server, chunked(BODY_BYTES_MAX + 1)).await.expect(413);
+    ask(&server, chunked(VERIFY_BYTES_MAX)).await.expect(200);
+    ask(&server, chunked(VERIFY_BYTES_MAX + 1)).await.expect(413);
     let derive = |bytes| {
         let request = server.http.post(format!("{}/auth/api-tokens/derive", server.base));
         let request = request.header("identity", format!("Bearer {}", server.identity("did:x:1")));
@@ -164,7 +165,7 @@ fn key_set_has_at_most_so_many_keys() {
 }
 
 /// Sends bytes and reads until the other side closes, or has answered and waits.
-async fn raw(url: &str, bytes: &[u8]) -> String {
+pub async fn raw(url: &str, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(url.trim_start_matches("http://")).await.unwrap();
     stream.write_all(bytes).await.unwrap();
     let mut answer = Vec::new();

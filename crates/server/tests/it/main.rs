@@ -9,11 +9,29 @@
 )]
 
 mod admin;
+mod admin_audit;
+mod admin_openapi;
+mod admin_owners;
+mod admin_revocations;
+mod admin_tokens;
+mod admin_tokens_import;
+mod admin_tokens_revoke;
+mod admin_tokens_rotate;
+mod admin_tokens_update;
 mod callers;
+mod client_addresses;
+mod counted;
 mod documentation;
+mod forward_auth;
 mod gateway;
+mod grpc;
 mod identity;
 mod limitless;
 mod limits;
+mod matrix;
+mod oauth;
+mod problems;
 mod server;
+mod tenants;
+mod verify;
 mod wizcommerce;

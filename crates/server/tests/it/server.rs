@@ -1,6 +1,7 @@
 //! A whole server in this process: the real store, listeners, gateway and contracts, on free ports;
 //! only the clock is ours.
 
+use crate::counted::Counted;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use http::HeaderName;
@@ -8,13 +9,16 @@ use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use rescind_coherence::BootInstant;
 use rescind_core::{
-    Actor, OwnerId, OwnerKind, Plain, ScopeSet, Timestamp, TokenId, TokenKind, TokenPrefix,
+    Actor, NetworkSet, OwnerId, OwnerKind, Plain, ScopeSet, TenantId, Timestamp, TokenId,
+    TokenKind, TokenPrefix,
 };
 use rescind_guard::credentials::{CredentialHeaders, SigningHeaders};
 use rescind_guard::{Clock, Guard};
+use rescind_server::access::Gatekeeper;
 use rescind_server::admin::{self, Admin, caller::ADMIN_SCOPES};
 use rescind_server::config::{self, Route};
 use rescind_server::contracts::Contracts;
+use rescind_server::forward_auth::{self, ForwardAuth};
 use rescind_server::gateway::Gateway;
 use rescind_server::http::{Limits, Listener, Site};
 use rescind_server::public::{self, Served};
@@ -22,7 +26,7 @@ use rescind_server::service::identity::Identity;
 use rescind_server::service::{LoginLimits, Passwords, Services, Settings};
 use rescind_server::verify;
 use rescind_store::sqlite::{Options, SqliteStore};
-use rescind_store::{By, KeyRing, Material, NewOwner, NewToken, Store};
+use rescind_store::{AuditFilter, AuditRow, By, KeyRing, Material, NewOwner, NewToken, Store};
 use serde_json::{Value, json};
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -62,6 +66,8 @@ pub struct Server {
     pub admin_token: String,
     pub clock: Arc<TestClock>,
     pub services: Arc<Services>,
+    /// The store within `services`.
+    pub queries: Arc<Counted>,
     pub http: reqwest::Client,
     pub issuer: TestIssuer,
     stop: watch::Sender<bool>,
@@ -77,11 +83,17 @@ pub struct Wishes {
     pub logins_per_minute: u32,
     pub legacy_api_keys: bool,
     pub jwks_url: Option<String>,
+    pub trusted_proxies: &'static [&'static str],
 }
 
 impl Default for Wishes {
     fn default() -> Self {
-        Self { logins_per_minute: 10_000, legacy_api_keys: true, jwks_url: None }
+        Self {
+            logins_per_minute: 10_000,
+            legacy_api_keys: true,
+            jwks_url: None,
+            trusted_proxies: &[],
+        }
     }
 }
 
@@ -94,8 +106,9 @@ impl Server {
         let data = tempfile::tempdir().unwrap();
         let clock = Arc::new(TestClock(AtomicI64::new(1_774_267_200_000)));
         let issuer = TestIssuer::new();
-        let services = services(data.path(), &clock, &issuer, &wishes);
-        let admin_token = operator(&services, "all", ScopeSet::parse(ADMIN_SCOPES).unwrap()).await;
+        let (services, queries) = services(data.path(), &clock, &issuer, &wishes);
+        let admin_token =
+            operator(&services, "all", None, ScopeSet::parse(ADMIN_SCOPES).unwrap()).await;
         let credentials = CredentialHeaders {
             api_key: HeaderName::from_static("x-api-key"),
             signing: Some(SigningHeaders::with_prefix("lmts").unwrap()),
@@ -105,29 +118,40 @@ impl Server {
             routes: routes(),
             ..Default::default()
         };
-        let gateway =
-            Gateway::new(&gateway, credentials.clone(), Arc::clone(&services.guard)).unwrap();
+        let guard = Arc::clone(&services.guard);
+        let gatekeeper =
+            Arc::new(Gatekeeper::new(guard, credentials.clone(), gateway.signed_body_bytes_max));
+        let gateway = Gateway::new(&gateway, Arc::clone(&gatekeeper)).unwrap();
         let contracts = Arc::new(Contracts {
             services: Arc::clone(&services),
             credentials,
             legacy_api_keys: wishes.legacy_api_keys,
         });
         let served = Served { wizcommerce: true, limitless: true };
-        let clients = public::site(served, contracts, Arc::new(gateway));
+        let trusted_proxies = NetworkSet::parse(wishes.trusted_proxies.iter().copied()).unwrap();
+        let clients = public::site(served, contracts, Arc::new(gateway), trusted_proxies);
         let operators = Arc::new(Admin {
             services: Arc::clone(&services),
+            gatekeeper: Arc::clone(&gatekeeper),
             store_path: data.path().to_path_buf(),
             started_at: services.now(),
         });
+        let forward_auth = Arc::new(ForwardAuth {
+            gatekeeper: Arc::clone(&gatekeeper),
+            trusted_peers: NetworkSet::parse(["127.0.0.1"]).unwrap(),
+            allow_preflight: false,
+        });
+        let inside = verify::router(Arc::clone(&services), gatekeeper)
+            .merge(forward_auth::router(forward_auth));
         let (stop, stopped) = watch::channel(false);
         Self {
             base: listen(clients, &stopped).await,
-            verify: listen(Site::with_problems(verify::router(Arc::clone(&services))), &stopped)
-                .await,
+            verify: listen(Site::with_problems(inside), &stopped).await,
             admin: listen(Site::with_problems(admin::router(operators)), &stopped).await,
             admin_token,
             clock,
             services,
+            queries,
             http: reqwest::Client::new(),
             issuer,
             stop,
@@ -136,12 +160,24 @@ impl Server {
     }
 
     pub async fn operator(&self, name: &str, scopes: &[&str]) -> String {
-        operator(&self.services, name, ScopeSet::parse(scopes.iter().copied()).unwrap()).await
+        let scopes = ScopeSet::parse(scopes.iter().copied()).unwrap();
+        operator(&self.services, name, None, scopes).await
+    }
+
+    /// One who sees this tenant and no other.
+    pub async fn operator_of(&self, tenant: &str, scopes: &[&str]) -> String {
+        let scopes = ScopeSet::parse(scopes.iter().copied()).unwrap();
+        operator(&self.services, tenant, Some(TenantId::parse(tenant).unwrap()), scopes).await
     }
 
     /// One audit row for each change that there ever was.
     pub async fn changes(&self) -> usize {
-        self.services.store.audit(0, 100_000).await.unwrap().len()
+        self.audit().await.len()
+    }
+
+    pub async fn audit(&self) -> Vec<AuditRow> {
+        let filter = AuditFilter { limit: 100_000, ..AuditFilter::default() };
+        self.services.store.audit(&filter).await.unwrap()
     }
 }
 
@@ -196,7 +232,7 @@ fn services(
     clock: &Arc<TestClock>,
     issuer: &TestIssuer,
     wishes: &Wishes,
-) -> Arc<Services> {
+) -> (Arc<Services>, Arc<Counted>) {
     let jwks = data.join("jwks.json");
     std::fs::write(&jwks, issuer.jwks()).unwrap();
     let identity = config::Identity {
@@ -235,26 +271,36 @@ fn services(
         SqliteStore::open(Options { path: data.join("rescind.db"), key_ring, follower }).unwrap();
     guard.open_for_good();
     let logins = NonZeroU32::new(wishes.logins_per_minute).unwrap();
-    Arc::new(Services {
-        store: Arc::new(store) as Arc<dyn Store>,
+    let queries = Arc::new(Counted::new(Arc::new(store)));
+    let services = Services {
+        store: Arc::clone(&queries) as Arc<dyn Store>,
         guard,
         identity: Identity::new(&identity, as_clock).unwrap(),
         passwords: Passwords::new(2, 4).unwrap(),
         login_limits: LoginLimits::per_minute(logins, logins),
         settings,
-    })
+    };
+    (Arc::new(services), queries)
 }
 
-async fn operator(services: &Services, name: &str, scopes: ScopeSet) -> String {
+async fn operator(
+    services: &Services,
+    name: &str,
+    tenant: Option<TenantId>,
+    scopes: ScopeSet,
+) -> String {
     let by = || By { actor: Actor::system("test"), at: services.now() };
     let id = OwnerId::parse(&format!("operator_{name}")).unwrap();
     let kind = OwnerKind::Operator { name: name.into() };
     let new = NewOwner {
         id: id.clone(),
         kind,
+        tenant,
         password_hash: None,
         token_management: false,
         allowed_scopes: None,
+        allowed_networks: None,
+        idempotency: None,
     };
     services.store.create_owner(new, by()).await.unwrap();
     let plain = Plain::random(services.prefix(TokenKind::Admin), &mut rand::rng());
@@ -265,7 +311,10 @@ async fn operator(services: &Services, name: &str, scopes: ScopeSet) -> String {
         label: None,
         scopes,
         expires_at: None,
+        allowed_networks: None,
         material: Material::Digest(plain.digest()),
+        issued_at: None,
+        idempotency: None,
     };
     services.store.issue(token, by()).await.unwrap();
     plain.expose().to_owned()

@@ -21,6 +21,9 @@ fn edge(key: &str, good: &[&str], bad: &[&str]) {
 fn limits_hold_at_their_edges() {
     edge("public.connections_max", &["1", "1000000"], &["0", "1000001", "-1"]);
     edge("admin.header_timeout", &["1ms", "1h"], &["0s", "3601s"]);
+    edge("grpc.connections_max", &["1", "1000000"], &["0", "1000001"]);
+    edge("grpc.header_timeout", &["1ms", "1h"], &["0s", "3601s"]);
+    edge("grpc.idle_timeout", &["1ms", "1h"], &["0s", "3601s"]);
     edge("gateway.response_timeout", &["1h"], &["0s", "61m"]);
     edge("gateway.signed_body_bytes_max", &["1", "67108864"], &["0", "67108865"]);
     edge("wizcommerce.token_lifetime", &["1s", "3650d"], &["0s", "3651d"]);
@@ -33,8 +36,18 @@ fn limits_hold_at_their_edges() {
 fn listeners_do_not_share_a_port() {
     let shared = whole().set("verify.listen", "127.0.0.1:8080").one_fault();
     assert_eq!(shared.0, "verify.listen");
+    let grpc = whole().set("grpc.listen", "127.0.0.1:8081").one_fault();
+    assert_eq!(grpc.0, "grpc.listen");
     let free = "127.0.0.1:0";
     whole().set("verify.listen", free).set("admin.listen", free).load().unwrap();
+}
+
+#[test]
+fn trusted_networks_are_blocks_with_nothing_behind_the_prefix() {
+    let bad = ["10.0.0.7/8", "localhost", "10.0.0.0/33", "::ffff:10.0.0.0/104"];
+    for key in ["public.trusted_proxies", "verify.trusted_peers"] {
+        edge(key, &["", "10.0.0.0/8,192.0.2.7", "2001:db8::/32"], &bad);
+    }
 }
 
 #[test]

@@ -7,11 +7,11 @@
 
 use super::Error;
 use crate::contracts::Contracts;
-use crate::http::no_store;
+use crate::http::{ClientAddress, no_store};
 use crate::service::tokens::{IssueRequest, IssuedSecret, RevokeOutcome, one};
-use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use http::{HeaderMap, StatusCode};
 use rescind_core::{Actor, OwnerId, RevocationReason, TokenKind};
 use rescind_store::StoredToken;
@@ -54,6 +54,7 @@ pub(super) async fn create(
         label: None,
         scopes: most.unwrap_or_else(|| shared.services.settings.default_scopes.clone()),
         expires_at: None,
+        allowed_networks: None,
     };
     let issued = shared.services.issue(request, Actor::owner(&owner.id)).await?;
     let IssuedSecret::Bearer(plain) = &issued.secret else { return Err(Error::Internal) };
@@ -68,12 +69,13 @@ pub(super) async fn create(
 /// The newest active key, or `null`.
 pub(super) async fn show(
     State(shared): State<Arc<Contracts>>,
+    Extension(client): Extension<ClientAddress>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let owner = if Contracts::carries_identity(&headers) {
         shared.identified(&headers).await?.id
     } else {
-        shared.by_api_key(&headers)?.owner().id.clone()
+        shared.by_api_key(&headers, client)?.owner().id.clone()
     };
     let newest = shared.active_keys(&owner).await?.pop().map(Key::from);
     Ok(no_store(Json(newest).into_response()))
@@ -81,13 +83,14 @@ pub(super) async fn show(
 
 pub(super) async fn revoke(
     State(shared): State<Arc<Contracts>>,
+    Extension(client): Extension<ClientAddress>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let revoked = if Contracts::carries_identity(&headers) {
         let owner = shared.identified(&headers).await?.id;
         shared.services.revoke_all_keys(owner).await? > 0
     } else {
-        let caller = shared.by_api_key(&headers)?;
+        let caller = shared.by_api_key(&headers, client)?;
         let what = one(caller.token().id().clone(), None, RevocationReason::Unspecified);
         let actor = Actor::token(caller.token().id());
         matches!(shared.services.revoke(what, actor).await?, RevokeOutcome::Revoked(_))

@@ -3,7 +3,7 @@
 
 use super::Error;
 use crate::contracts::Contracts;
-use crate::http::read_body;
+use crate::http::{ClientAddress, read_body};
 use crate::service::identity::IdentityError;
 use axum::body::Body;
 use http::{HeaderName, Request, header::AUTHORIZATION};
@@ -48,8 +48,9 @@ impl Contracts {
         self.services.guard.signed_is_hopeless(&signed)?;
         let body = read_body(&parts, body).await?;
         let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
-        let request = SignedRequest { method: parts.method.as_str(), target, body: &body };
-        let demand = Demand { admin: false, scopes: &ScopeSet::default() };
+        let request = SignedRequest::with_body(parts.method.as_str(), target, &body);
+        let client = parts.extensions.get::<ClientAddress>().and_then(|client| client.known());
+        let demand = Demand { admin: false, scopes: &ScopeSet::default(), client };
         Ok(self.services.guard.signed(&signed, &request, &demand)?)
     }
 
@@ -58,14 +59,19 @@ impl Contracts {
     }
 
     /// A legacy key that presents itself in `X-API-Key`.
-    pub(super) fn by_api_key(&self, headers: &http::HeaderMap) -> Result<Verified, Error> {
+    pub(super) fn by_api_key(
+        &self,
+        headers: &http::HeaderMap,
+        client: ClientAddress,
+    ) -> Result<Verified, Error> {
         if headers.contains_key(AUTHORIZATION) {
             return Err(Error::NotAuthenticated);
         }
         let Some(Presented::Bearer(text)) = self.credentials.read(headers)? else {
             return Err(Error::NotAuthenticated);
         };
-        let demand = Demand { admin: false, scopes: &ScopeSet::default() };
+        let client = client.known();
+        let demand = Demand { admin: false, scopes: &ScopeSet::default(), client };
         let verified = self.services.guard.bearer(text, &demand)?;
         let is_key = verified.token().kind() == rescind_core::TokenKind::ApiKey;
         if is_key { Ok(verified) } else { Err(Error::NotAuthenticated) }

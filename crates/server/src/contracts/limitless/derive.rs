@@ -57,6 +57,7 @@ pub(super) async fn handle(
         label: checked_label(asked.label)?,
         scopes: checked_scopes(asked.scopes.unwrap_or_default(), &shared)?,
         expires_at: None,
+        allowed_networks: None,
     };
     let issued = shared.services.issue(request, Actor::owner(&owner.id)).await?;
     answer(&owner, &issued).ok_or(Error::Internal)

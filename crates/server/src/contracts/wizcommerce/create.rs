@@ -4,7 +4,7 @@
 use super::Error;
 use super::error::Detail;
 use crate::contracts::Contracts;
-use crate::http::{Connection, no_store, read_json};
+use crate::http::{ClientAddress, no_store, read_json};
 use crate::service::tokens::IssuedSecret;
 use crate::service::{LoggedIn, LoginError, PASSWORD_BYTES_MAX, owners::EMAIL_BYTES_MAX};
 use axum::body::Body;
@@ -43,12 +43,12 @@ struct User<'a> {
 
 pub(super) async fn handle(
     State(shared): State<Arc<Contracts>>,
-    Extension(connection): Extension<Connection>,
+    Extension(client): Extension<ClientAddress>,
     request: Request<Body>,
 ) -> Result<Response, Error> {
     let (parts, body) = request.into_parts();
     let (email, password) = read_json::<LoginRequest>(&parts, body).await?.checked()?;
-    let logged_in = shared.services.log_in(&email, password, connection.peer.ip()).await?;
+    let logged_in = shared.services.log_in(&email, password, client.nearest()).await?;
     answer(&logged_in).ok_or(Error::Internal)
 }
 
@@ -77,7 +77,9 @@ fn bounded(
 }
 
 fn answer(logged_in: &LoggedIn) -> Option<Response> {
-    let OwnerKind::User { email, first_name, last_name, tenant } = &logged_in.owner.kind else {
+    let (OwnerKind::User { email, first_name, last_name }, Some(tenant)) =
+        (&logged_in.owner.kind, &logged_in.owner.tenant)
+    else {
         return None;
     };
     let IssuedSecret::Bearer(plain) = &logged_in.issued.secret else { return None };

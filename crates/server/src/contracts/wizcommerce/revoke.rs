@@ -3,11 +3,11 @@
 
 use super::Error;
 use crate::contracts::Contracts;
-use crate::http::no_store;
+use crate::http::{ClientAddress, no_store};
 use crate::service::tokens::{RevokeOutcome, one};
-use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use http::HeaderMap;
 use rescind_core::{Actor, Demand, Presented, RevocationReason, ScopeSet};
 use serde::Serialize;
@@ -21,12 +21,14 @@ struct RevokeTokenResponse {
 
 pub(super) async fn handle(
     State(shared): State<Arc<Contracts>>,
+    Extension(client): Extension<ClientAddress>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let Some(Presented::Bearer(text)) = shared.credentials.read(&headers)? else {
         return Err(Error::Token);
     };
-    let demand = Demand { admin: false, scopes: &ScopeSet::default() };
+    let scopes = ScopeSet::default();
+    let demand = Demand { admin: false, scopes: &scopes, client: client.known() };
     let id = shared.services.guard.bearer(text, &demand)?.token().id().clone();
     let actor = Actor::token(&id);
     match shared.services.revoke(one(id, None, RevocationReason::Unspecified), actor).await? {

@@ -26,7 +26,7 @@ use tokio::task::JoinSet;
 /// KiB.
 pub const IDENTITY_BYTES_MAX: usize = 8 * 1024;
 /// Longest subject: what the store keeps of it.
-pub const SUBJECT_BYTES_MAX: usize = 256;
+pub const SUBJECT_CHARS_MAX: usize = 256;
 /// How far an issuer's clock may run ahead of ours (`nbf`, `iat`). Expiry has no such grace.
 const CLOCK_AHEAD_MILLIS: i64 = 30_000;
 
@@ -167,7 +167,7 @@ impl Identity {
             return Err(Refused("issued in the future"));
         }
         let printable = claims.sub.chars().all(|c| !c.is_control());
-        if claims.sub.is_empty() || claims.sub.len() > SUBJECT_BYTES_MAX || !printable {
+        if claims.sub.is_empty() || claims.sub.chars().count() > SUBJECT_CHARS_MAX || !printable {
             return Err(Refused("the subject is empty, too long or not printable"));
         }
         Ok(Identified {

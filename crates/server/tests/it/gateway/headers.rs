@@ -2,9 +2,9 @@
 
 use super::upstream::{Echo, Seen};
 use super::wire::ask;
-use super::world::{API_KEY, TOKEN, World, config, public, signed};
+use super::world::{API_KEY, BOUND, TOKEN, World, config, digest_signed, public, signed};
 
-const IDENTITY: [&str; 8] = [
+pub(crate) const IDENTITY: [&str; 9] = [
     "x-rescind-subject",
     "x-rescind-token-id",
     "x-rescind-token-kind",
@@ -13,10 +13,11 @@ const IDENTITY: [&str; 8] = [
     "x-rescind-profile-id",
     "x-rescind-account",
     "x-rescind-email",
+    "x-rescind-body",
 ];
 
-/// The eight identity headers as an upstream sees them, each exactly once.
-fn identity(seen: &Seen) -> [String; 8] {
+/// The identity headers as an upstream sees them, each exactly once.
+fn identity(seen: &Seen) -> [String; 9] {
     IDENTITY.map(|name| {
         let values = seen.header(name);
         assert_eq!(values.len(), 1, "{name}");
@@ -36,17 +37,17 @@ async fn every_identity_header_is_set_for_every_kind_of_token() {
     let email = "zo%C3%AB@example.org";
     assert_eq!(
         identity(&user),
-        ["own_user", "tok_reader", "bearer", "read", "ten_acme", "", "", email]
+        ["own_user", "tok_reader", "bearer", "read", "ten_acme", "", "", email, "unsigned"]
     );
     let key = seen(&world, &format!("X-API-Key: {API_KEY}\r\n")).await;
     assert_eq!(
         identity(&key),
-        ["own_partner", "tok_writer", "api_key", "read write", "", "7", "0xAb", ""]
+        ["own_partner", "tok_writer", "api_key", "read write", "", "7", "0xAb", "", "unsigned"]
     );
     let signer = seen(&world, &signed("GET", "/a", b"")).await;
     assert_eq!(
         identity(&signer),
-        ["own_partner", "tok_signer", "signing", "read", "", "7", "0xAb", ""]
+        ["own_partner", "tok_signer", "signing", "read", "", "7", "0xAb", "", "verified"]
     );
 }
 
@@ -82,7 +83,7 @@ async fn no_spelling_of_an_identity_header_gets_through() {
         assert_eq!(told.header("x-forwarded-for"), ["127.0.0.1"], "{spelling}");
         let request = format!("GET /public HTTP/1.1\r\nHost: x\r\n{spelling}\r\n\r\n");
         let nobody = Seen::of(&ask(world.address, request).await);
-        assert_eq!(identity(&nobody), [""; 8], "{spelling}");
+        assert_eq!(identity(&nobody), [""; 9], "{spelling}");
         assert!(!format!("{nobody:?}").contains("own_root"), "{spelling}");
     }
 }
@@ -97,6 +98,7 @@ async fn credentials_end_at_the_gateway() {
         format!("X-API-Key: {TOKEN}\r\nidentity: Bearer jwt\r\n"),
         format!("Authorization: Bearer {TOKEN}\r\nX_Api_Key: {TOKEN}\r\n"),
         signed("GET", "/a", b""),
+        digest_signed("GET", "/a", b""),
     ];
     for credential in &credentials {
         let told = seen(&world, credential).await;
@@ -107,7 +109,7 @@ async fn credentials_end_at_the_gateway() {
         let request = format!("GET /public HTTP/1.1\r\nHost: x\r\n{credential}\r\n");
         let nobody = Seen::of(&ask(world.address, request).await);
         assert!(!nobody.names().iter().any(leaked), "{nobody:?}");
-        assert_eq!(identity(&nobody), [""; 8]);
+        assert_eq!(identity(&nobody), [""; 9]);
     }
 }
 
@@ -130,6 +132,56 @@ async fn where_a_request_came_from_is_said_by_the_gateway_alone() {
     for claim in ["10.0.0.1", "https", "evil", "/admin", "DELETE", "x-forwarded-uri"] {
         assert!(!rest.contains(claim), "{claim} in {rest}");
     }
+}
+
+#[tokio::test]
+async fn client_behind_a_trusted_proxy_is_whom_it_names_and_the_token_is_bound_to_it() {
+    let echo = Echo::start().await;
+    let world = World::behind(echo.address, &["127.0.0.1", "192.0.2.1"]).await;
+    let bound = async |lines: &str| {
+        let request = format!("GET /a HTTP/1.1\r\nHost: x\r\n{lines}X-API-Key: {BOUND}\r\n\r\n");
+        ask(world.address, request).await
+    };
+    let inside = "X-Forwarded-For: 203.0.113.9, 198.51.100.7, 192.0.2.1\r\n";
+    let told = Seen::of(&bound(inside).await);
+    assert_eq!(told.header("x-forwarded-for"), ["198.51.100.7"]);
+    let outside = [
+        "",
+        "X-Forwarded-For: 198.51.100.7, 203.0.113.9\r\n",
+        "X-Forwarded-For: 198.51.100.7, 192.0.2.1, junk\r\n",
+        "X-Forwarded-For: 198.51.100.7\r\nX-Forwarded-For: 203.0.113.9\r\n",
+        "X-Real-IP: 198.51.100.7\r\n",
+        "Forwarded: for=198.51.100.7\r\n",
+    ];
+    for lines in outside {
+        assert_eq!(bound(lines).await.status, 401, "{lines}");
+    }
+    let unknown = seen(&world, &format!("X-Forwarded-For: junk\r\nX-API-Key: {TOKEN}\r\n")).await;
+    assert_eq!(unknown.header("x-forwarded-for"), ["127.0.0.1"]);
+    let direct = World::before(echo.address).await;
+    let spoofed = format!("{inside}X-API-Key: {BOUND}\r\n");
+    let refused = ask(direct.address, format!("GET /a HTTP/1.1\r\nHost: x\r\n{spoofed}\r\n"));
+    assert_eq!(refused.await.status, 401);
+}
+
+#[tokio::test]
+async fn unknown_client_is_never_taken_for_the_proxy() {
+    let echo = Echo::start().await;
+    let behind = World::behind(echo.address, &["127.0.0.1"]).await;
+    let direct = World::before(echo.address).await;
+    let asked = async |world: &World, lines: &str| {
+        world.bind_partner(&["127.0.0.0/8"]);
+        let headers = format!("{lines}X-API-Key: {API_KEY}\r\n");
+        ask(world.address, format!("GET /a HTTP/1.1\r\nHost: x\r\n{headers}\r\n")).await.status
+    };
+    for (list, through_proxy) in
+        [("", 401), ("junk", 401), ("127.0.0.1", 401), ("203.0.113.9", 401), ("127.0.0.2", 200)]
+    {
+        let line = format!("X-Forwarded-For: {list}\r\n");
+        assert_eq!(asked(&behind, &line).await, through_proxy, "{list}");
+        assert_eq!(asked(&direct, &line).await, 200, "{list}");
+    }
+    assert_eq!(asked(&behind, "").await, 401);
 }
 
 #[tokio::test]

@@ -9,7 +9,23 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// Everything that is logged in this thread, at every level, by us and by the libraries.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// In this thread, until it is dropped: the runtime of a test has no other.
+    pub(crate) fn begin() -> (Self, tracing::subscriber::DefaultGuard) {
+        let log = Self::default();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_writer(log.clone())
+            .finish();
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -29,15 +45,9 @@ impl MakeWriter<'_> for Log {
     }
 }
 
-// The runtime of a test has one thread: what the gateway logs is logged here.
 #[tokio::test]
 async fn no_secret_of_a_request_is_ever_logged() {
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(log.clone())
-        .finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
+    let (log, _logging) = Log::begin();
     let echo = Echo::start().await;
     let world = World::before(echo.address).await;
     let signed = signed("POST", "/a?q=queried", b"in the body");
@@ -57,7 +67,7 @@ async fn no_secret_of_a_request_is_ever_logged() {
             ask(world.address, format!("{head}Content-Length: 11\r\n\r\nin the body")).await;
         }
     }
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     assert!(
         log.contains("refused") && log.contains("upstream failed") && log.contains("/a"),
         "{log}"

@@ -3,11 +3,11 @@
 mod access;
 mod failures;
 mod forwarding;
-mod headers;
-mod logs;
+pub(crate) mod headers;
+pub(crate) mod logs;
 mod signed;
 mod tls;
 mod upgrades;
 mod upstream;
-mod wire;
-mod world;
+pub(crate) mod wire;
+pub(crate) mod world;

@@ -2,7 +2,7 @@
 
 use super::upstream::{Echo, Seen};
 use super::wire::{Answer, Client, ask};
-use super::world::{KEY_ID, SHORT, World, config, signed};
+use super::world::{KEY_ID, SHORT, World, config, digest_signed, signed};
 
 fn post(target: &str, headers: &str, body: &str) -> String {
     let length = body.len();
@@ -44,6 +44,29 @@ async fn nothing_that_is_signed_can_be_changed() {
         post("/orders?a=,", &headers, "body"),
         post("/orders", &headers, "body"),
         post("/orders?a=%2c", &headers, "body").replace("POST", "PUT"),
+    ];
+    for request in changed {
+        assert_eq!(ask(world.address, &request).await.status, 401, "{request}");
+    }
+    assert_eq!(echo.requests(), 1);
+}
+
+#[tokio::test]
+async fn digest_that_is_signed_is_compared_with_the_body_before_it_goes_upstream() {
+    let echo = Echo::start().await;
+    let world = World::before(echo.address).await;
+    let headers = digest_signed("POST", "/a?b", b"hello");
+    let seen = Seen::of(&ask(world.address, post("/a?b", &headers, "hello")).await);
+    assert_eq!(
+        (seen.body.as_slice(), seen.header("x-rescind-body")),
+        (&b"hello"[..], vec!["verified"])
+    );
+    let changed = [
+        post("/a?b", &headers, "Hello"),
+        post("/a?b", &headers, ""),
+        post("/a?c", &headers, "hello"),
+        post("/a?b", &headers.replace("lmts-covers: content-digest\r\n", ""), "hello"),
+        post("/a?b", &headers.replace("content-digest", "body"), "hello"),
     ];
     for request in changed {
         assert_eq!(ask(world.address, &request).await.status, 401, "{request}");

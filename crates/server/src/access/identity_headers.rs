@@ -1,4 +1,5 @@
-//! Who asks, told to the upstream in headers: always all of them, empty where nothing is known.
+//! Who asks, told to the API behind us in headers: always all of them, empty where nothing is
+//! known.
 //!
 //! A header that is merely left out is filled by whoever sends it first; an empty one is an answer.
 //! Free text is percent-encoded, and the percent sign with it: two different texts never look alike
@@ -16,6 +17,7 @@ const TENANT: HeaderName = HeaderName::from_static("x-rescind-tenant");
 const PROFILE_ID: HeaderName = HeaderName::from_static("x-rescind-profile-id");
 const ACCOUNT: HeaderName = HeaderName::from_static("x-rescind-account");
 const EMAIL: HeaderName = HeaderName::from_static("x-rescind-email");
+const BODY: HeaderName = HeaderName::from_static("x-rescind-body");
 
 /// One field per header, so that none can be forgotten. The default is nobody.
 #[derive(Debug, Default)]
@@ -28,23 +30,13 @@ struct Identity {
     profile_id: String,
     account: String,
     email: String,
+    /// What is known of the request's body.
+    body: &'static str,
 }
 
-pub(super) fn insert(headers: &mut HeaderMap, verified: Option<&Verified>) {
+pub fn insert(headers: &mut HeaderMap, verified: Option<&Verified>) {
     let identity = verified.map(Identity::of).unwrap_or_default();
-    let Identity { subject, token_id, token_kind, scopes, tenant, profile_id, account, email } =
-        &identity;
-    let pairs = [
-        (SUBJECT, subject.as_str()),
-        (TOKEN_ID, token_id),
-        (TOKEN_KIND, token_kind),
-        (SCOPES, scopes),
-        (TENANT, tenant),
-        (PROFILE_ID, profile_id),
-        (ACCOUNT, account),
-        (EMAIL, email),
-    ];
-    for (name, value) in pairs {
+    for (name, value) in identity.pairs() {
         // Ids, kinds and scopes are visible ASCII by their types, the rest is encoded: this cannot
         // fail, and if it did the header would be empty, not the client's.
         let value = HeaderValue::from_str(value).unwrap_or(HeaderValue::from_static(""));
@@ -60,15 +52,15 @@ impl Identity {
             token_id: token.id().to_string(),
             token_kind: token.kind().as_str(),
             scopes: verified.scopes().collect::<Vec<_>>().join(" "),
+            tenant: owner.tenant.as_ref().map(ToString::to_string).unwrap_or_default(),
+            body: verified.body().as_str(),
             ..Self::of_owner(&owner.kind)
         }
     }
 
     fn of_owner(kind: &OwnerKind) -> Self {
         match kind {
-            OwnerKind::User { email, tenant, .. } => {
-                Self { email: encode(email), tenant: tenant.to_string(), ..Self::default() }
-            }
+            OwnerKind::User { email, .. } => Self { email: encode(email), ..Self::default() },
             OwnerKind::Partner { profile_id, account, .. } => Self {
                 profile_id: profile_id.to_string(),
                 account: encode(account),
@@ -76,6 +68,22 @@ impl Identity {
             },
             OwnerKind::Operator { .. } => Self::default(),
         }
+    }
+
+    fn pairs(&self) -> [(HeaderName, &str); 9] {
+        let Self { subject, token_id, token_kind, scopes, tenant, profile_id, .. } = self;
+        let Self { account, email, body, .. } = self;
+        [
+            (SUBJECT, subject),
+            (TOKEN_ID, token_id),
+            (TOKEN_KIND, token_kind),
+            (SCOPES, scopes),
+            (TENANT, tenant),
+            (PROFILE_ID, profile_id),
+            (ACCOUNT, account),
+            (EMAIL, email),
+            (BODY, body),
+        ]
     }
 }
 
@@ -95,23 +103,17 @@ fn encode(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rescind_core::TenantId;
 
     fn user(email: &str) -> OwnerKind {
         let (first_name, last_name) = ("Ada".into(), "L".into());
-        OwnerKind::User {
-            email: email.into(),
-            first_name,
-            last_name,
-            tenant: TenantId::parse("acme").unwrap(),
-        }
+        OwnerKind::User { email: email.into(), first_name, last_name }
     }
 
     #[test]
     fn nobody_has_every_header_and_each_is_empty() {
         let mut headers = HeaderMap::new();
         insert(&mut headers, None);
-        assert_eq!(headers.len(), 8);
+        assert_eq!(headers.len(), 9);
         assert!(
             headers
                 .iter()
@@ -122,13 +124,13 @@ mod tests {
     #[test]
     fn user_and_partner_fill_their_own_fields() {
         let ada = Identity::of_owner(&user("ada@example.org"));
-        assert_eq!((ada.email.as_str(), ada.tenant.as_str()), ("ada@example.org", "acme"));
+        assert_eq!(ada.email, "ada@example.org");
         assert_eq!((ada.account.as_str(), ada.profile_id.as_str()), ("", ""));
         let (account, issuer, subject) = ("0xAb".into(), "i".into(), "s".into());
         let partner =
             Identity::of_owner(&OwnerKind::Partner { profile_id: 7, account, issuer, subject });
         assert_eq!((partner.account.as_str(), partner.profile_id.as_str()), ("0xAb", "7"));
-        assert_eq!((partner.email.as_str(), partner.tenant.as_str()), ("", ""));
+        assert_eq!(partner.email, "");
     }
 
     #[test]

@@ -1,0 +1,42 @@
+//! Yes and no, as proxies understand them.
+
+use super::profile::Profile;
+use crate::access::identity_headers;
+use crate::http::problem::pages;
+use crate::http::{Problem, no_store};
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use rescind_guard::Verified;
+
+/// What a denial would have been, for a proxy that takes only two of them.
+const X_RESCIND_STATUS: HeaderName = HeaderName::from_static("x-rescind-status");
+
+/// Exactly 200, and every identity header: one that is left out would be the client's own.
+pub(super) fn allow(verified: Option<&Verified>) -> Response {
+    let mut response = Response::new(Body::empty());
+    identity_headers::insert(response.headers_mut(), verified);
+    no_store(response)
+}
+
+pub(super) fn deny(profile: &Profile, problem: Problem) -> Response {
+    let mut response = problem.into_response();
+    pages::leave_unlinked(&mut response);
+    if profile.only_401_and_403 {
+        let status = response.status();
+        let told = HeaderValue::from(status.as_u16());
+        response.headers_mut().insert(X_RESCIND_STATUS, told);
+        if status != StatusCode::UNAUTHORIZED {
+            *response.status_mut() = StatusCode::FORBIDDEN;
+        }
+    }
+    response
+}
+
+pub(super) fn no_such_profile() -> Response {
+    Problem::not_found("Forward-auth has no such profile.").into_response()
+}
+
+pub(super) fn close(response: &mut Response) {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+}

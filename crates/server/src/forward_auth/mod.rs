@@ -1,0 +1,134 @@
+//! Forward-auth: a proxy asks, before it passes a request on, whether it may. 200 says yes, and who
+//! asks, in headers that the proxy hands to the API; every other status says no.
+//!
+//! The naive endpoint takes the original path from whichever header is there, and what it asks for
+//! from its own query. Both are the client's to choose: each proxy passes on the header names of
+//! the others, and some append the client's query to ours. So a proxy's profile, and the scopes
+//! that are needed, stand in the *path*, which its operator wrote; a profile reads its own headers,
+//! each exactly once, and no others (`profile`, `told`); our own query is never looked at. Only the
+//! proxies that the configuration names are believed at all.
+//!
+//! | Path below `/v1/forward-auth` | Asks for |
+//! | --- | --- |
+//! | `/{nginx,caddy,traefik,haproxy}` | any valid token |
+//! | the same, then `/require/{scopes}` | a token with all of them; separated by commas |
+//! | `/envoy/any/{original…}` | any valid token; Envoy appends path and query |
+//! | `/envoy/require/{scopes}/{original…}` | a token with all of them |
+//!
+//! What it deliberately does not do: wait for a body where none comes, guess a profile, cache, or
+//! answer anything but 200 for yes (to Envoy a 204 is a no that looks like a yes).
+
+mod answer;
+mod body;
+pub(crate) mod preflight;
+mod profile;
+mod refusal;
+mod route;
+mod told;
+
+use crate::access::{Gatekeeper, Original, Sight, body_timeout};
+use crate::http::Connection;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::any;
+use http::request::Parts;
+use http::{Request, Uri};
+use profile::Bodies;
+use refusal::Refusal;
+use rescind_core::signature::Content;
+use rescind_core::{Demand, NetworkSet};
+use rescind_guard::Verified;
+use route::Route;
+use std::sync::Arc;
+
+#[derive(Debug)]
+pub struct ForwardAuth {
+    pub gatekeeper: Arc<Gatekeeper>,
+    /// Who may ask, and is believed.
+    pub trusted_peers: NetworkSet,
+    /// Whether CORS preflights pass without a credential.
+    pub allow_preflight: bool,
+}
+
+pub fn router(forward_auth: Arc<ForwardAuth>) -> Router {
+    let asked = format!("{}{{*asked}}", route::PREFIX);
+    Router::new().route(&asked, any(handle)).with_state(forward_auth)
+}
+
+async fn handle(State(this): State<Arc<ForwardAuth>>, request: Request<Body>) -> Response {
+    let (parts, body) = request.into_parts();
+    let Some(route) = Route::of(&parts.uri) else {
+        return answer::no_such_profile();
+    };
+    let hangs = body::is_announced_in_vain(&route, &body);
+    let decided = this.decide(&route, &parts, body).await;
+    let mut response = match decided {
+        Ok(verified) => answer::allow(verified.as_ref()),
+        Err(refusal) => {
+            log(&route, &parts.uri, &refusal);
+            answer::deny(route.profile, refusal.into_problem(&this.gatekeeper))
+        }
+    };
+    if hangs {
+        answer::close(&mut response);
+    }
+    response
+}
+
+impl ForwardAuth {
+    /// `None` is a preflight: nobody in particular.
+    async fn decide(
+        &self,
+        route: &Route<'_>,
+        parts: &Parts,
+        body: Body,
+    ) -> Result<Option<Verified>, Refusal> {
+        let on = parts.extensions.get::<Connection>().ok_or(Refusal::UntrustedPeer)?;
+        if !self.trusted_peers.contains(on.peer.ip()) {
+            return Err(Refusal::UntrustedPeer);
+        }
+        let (scopes, own_target) = route.wanted()?;
+        let original = told::original(route.profile, own_target, parts)?;
+        let client = told::client(route.profile, &parts.headers, &self.trusted_peers)?;
+        let credentials = self.gatekeeper.credentials();
+        if self.allow_preflight && preflight::is_one(&original, credentials) {
+            return Ok(None);
+        }
+        let demand = Demand { admin: false, scopes: &scopes, client };
+        self.verify(route, &original, parts, body, &demand).await.map(Some)
+    }
+
+    async fn verify(
+        &self,
+        route: &Route<'_>,
+        original: &Original<'_>,
+        parts: &Parts,
+        body: Body,
+        demand: &Demand<'_>,
+    ) -> Result<Verified, Refusal> {
+        if let Bodies::Never { .. } = route.profile.bodies {
+            return Ok(self.gatekeeper.verify(original, Content::Unseen, demand)?);
+        }
+        if told::is_partial(&parts.headers) {
+            return Err(Refusal::PartialBody);
+        }
+        let body = body::read_to_its_end(parts, body);
+        let patience = body_timeout(&parts.extensions);
+        let reading = self.gatekeeper.verify_reading(original, patience, body, Sight::Copy, demand);
+        Ok(reading.await?.0)
+    }
+}
+
+/// What a proxy's operator must mend is said aloud; what a client did wrong is not.
+fn log(route: &Route<'_>, uri: &Uri, refusal: &Refusal) {
+    // The path without the query, and no header: both may carry secrets.
+    let (profile, path) = (route.profile.name, uri.path());
+    match refusal.hint() {
+        Some(hint) => {
+            tracing::warn!(profile, path, %refusal, hint, "forward-auth is set up wrongly")
+        }
+        None => tracing::debug!(profile, path, %refusal, "refused"),
+    }
+}
