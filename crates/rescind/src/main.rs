@@ -14,10 +14,10 @@ mod private_file;
 mod server;
 mod shutdown;
 
-use clap::Parser as _;
 use std::process::ExitCode;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    commands::run(cli::Cli::parse()).await.into()
+    let (cli, words) = cli::Cli::from_environment();
+    commands::run(cli, &words).await.into()
 }

@@ -6,7 +6,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Read, Write},
+    io::{self, BufWriter, Read, Write},
     path::Path,
 };
 use tempfile::NamedTempFile;
@@ -23,6 +23,47 @@ pub(crate) fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
 /// Creates the file; fails with `AlreadyExists` if somebody was faster.
 pub(crate) fn create(path: &Path, contents: &[u8]) -> io::Result<()> {
     prepare(path, contents)?.persist_noclobber(path).map_err(|fault| fault.error).map(drop)
+}
+
+/// A new file that is written piece by piece, and is not there before it is whole.
+#[derive(Debug)]
+pub(crate) struct Draft<'a> {
+    file: BufWriter<NamedTempFile>,
+    path: &'a Path,
+}
+
+impl<'a> Draft<'a> {
+    /// Fails with `AlreadyExists` if there is such a file.
+    pub(crate) fn new(path: &'a Path) -> io::Result<Self> {
+        if path.try_exists()? {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        Ok(Self { file: BufWriter::new(prepare(path, b"")?), path })
+    }
+
+    pub(crate) fn keep(self) -> io::Result<()> {
+        let file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.as_file().sync_all()?;
+        file.persist_noclobber(self.path).map_err(|fault| fault.error).map(drop)
+    }
+}
+
+impl Write for Draft<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Creates the file empty, unless it is there.
+pub(crate) fn touch(path: &Path) -> io::Result<()> {
+    match create(path, b"") {
+        Err(fault) if fault.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        created => created,
+    }
 }
 
 /// Reads the file, unless others can read it too: then its secret may be known already.

@@ -3,21 +3,28 @@
 
 use crate::failure::Failure;
 use http::HeaderName;
-use rescind_core::{Actor, OwnerId, OwnerKind, Plain, ScopeSet, TokenId, TokenKind, TokenPrefix};
+use rescind_core::{
+    Actor, NetworkSet, OwnerId, OwnerKind, Plain, ScopeSet, TokenId, TokenKind, TokenPrefix,
+};
 use rescind_guard::clock::SystemClock;
 use rescind_guard::credentials::{CredentialHeaders, SigningHeaders};
 use rescind_guard::{Clock, Guard};
+use rescind_server::access::Gatekeeper;
 use rescind_server::admin::{self, Admin, caller::ADMIN_SCOPES};
 use rescind_server::config::{self, Config, SecretPath};
 use rescind_server::contracts::Contracts;
+use rescind_server::forward_auth::{self, ForwardAuth};
 use rescind_server::gateway::Gateway;
+use rescind_server::grpc::{self, Grpc};
 use rescind_server::http::{Limits, Listener, Site};
 use rescind_server::public::{self, Served};
 use rescind_server::service::identity::Identity;
 use rescind_server::service::{LoginLimits, Passwords, Services, Settings};
 use rescind_server::verify;
 use rescind_store::sqlite::{OpenError, Options, SqliteStore};
-use rescind_store::{By, IssueError, KeyRing, Material, NewOwner, NewToken, OwnerClass, Store};
+use rescind_store::{
+    By, IssueError, KeyRing, Material, NewOwner, NewToken, OwnerClass, OwnerFilter, Store,
+};
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -30,6 +37,7 @@ pub(crate) struct Running {
     pub(crate) public: SocketAddr,
     pub(crate) verify: SocketAddr,
     pub(crate) admin: SocketAddr,
+    pub(crate) grpc: Option<SocketAddr>,
     pub(crate) services: Arc<Services>,
     gateway: Arc<Gateway>,
     store: Arc<SqliteStore>,
@@ -45,6 +53,7 @@ pub(crate) struct Listeners {
     public: Listener,
     verify: Listener,
     admin: Listener,
+    grpc: Option<Listener>,
 }
 
 /// Opens, loads, and serves. `credentials` is where systemd puts secrets.
@@ -77,9 +86,12 @@ pub(crate) async fn start(
         bootstrap_admin(&services, file, credentials).await?;
     }
     let credential_headers = credential_headers(config)?;
-    let gateway = Gateway::new(&config.gateway, credential_headers.clone(), guard);
+    let signed_body_bytes_max = config.gateway.signed_body_bytes_max;
+    let gatekeeper = Gatekeeper::new(guard, credential_headers, signed_body_bytes_max);
+    let gatekeeper = Arc::new(gatekeeper);
+    let gateway = Gateway::new(&config.gateway, Arc::clone(&gatekeeper));
     let gateway = Arc::new(gateway.map_err(setup("gateway"))?);
-    listeners.serve(config, services, gateway, store, credential_headers)
+    listeners.serve(config, services, gateway, store, gatekeeper)
 }
 
 impl Running {
@@ -109,9 +121,13 @@ impl Running {
 impl Listeners {
     pub(crate) async fn bind(config: &Config) -> Result<Self, Failure> {
         Ok(Self {
-            public: bind(&config.public, "public.listen").await?,
-            verify: bind(&config.verify, "verify.listen").await?,
+            public: bind(&config.public.listener(), "public.listen").await?,
+            verify: bind(&config.verify.listener(), "verify.listen").await?,
             admin: bind(&config.admin.listener(), "admin.listen").await?,
+            grpc: match config.grpc.listener() {
+                Some(listener) => Some(bind(&listener, "grpc.listen").await?),
+                None => None,
+            },
         })
     }
 
@@ -121,34 +137,64 @@ impl Listeners {
         services: Arc<Services>,
         gateway: Arc<Gateway>,
         store: Arc<SqliteStore>,
-        credentials: CredentialHeaders,
+        gatekeeper: Arc<Gatekeeper>,
     ) -> Result<Running, Failure> {
         let (stop, stopped) = watch::channel(false);
         let address = |listener: &Listener| listener.address().map_err(setup("listen"));
         let (public, verify, admin) =
             (address(&self.public)?, address(&self.verify)?, address(&self.admin)?);
+        let grpc = self.grpc.as_ref().map(address).transpose()?;
         let mut serving = JoinSet::new();
         let contracts = Arc::new(Contracts {
             services: Arc::clone(&services),
-            credentials,
+            credentials: gatekeeper.credentials().clone(),
             legacy_api_keys: config.limitless.legacy_api_keys,
         });
         let served =
             Served { wizcommerce: config.wizcommerce.enabled, limitless: config.limitless.enabled };
-        let clients = public::site(served, contracts, Arc::clone(&gateway));
+        let trusted_proxies = networks(&config.public.trusted_proxies, "public.trusted_proxies")?;
+        let clients = public::site(served, contracts, Arc::clone(&gateway), trusted_proxies);
         let operators = Arc::new(Admin {
             services: Arc::clone(&services),
+            gatekeeper: Arc::clone(&gatekeeper),
             store_path: config.store.path.clone(),
             started_at: services.now(),
         });
-        let inside = Site::with_problems(verify::router(Arc::clone(&services)));
+        let forward_auth = Arc::new(ForwardAuth {
+            gatekeeper: Arc::clone(&gatekeeper),
+            trusted_peers: networks(&config.verify.trusted_peers, "verify.trusted_peers")?,
+            allow_preflight: config.verify.allow_preflight,
+        });
+        let inside = verify::router(Arc::clone(&services), Arc::clone(&gatekeeper));
+        let inside = Site::with_problems(inside.merge(forward_auth::router(forward_auth)));
         let operators = Site::with_problems(admin::router(operators));
         serving.spawn(self.public.serve(clients, stopped.clone()));
         serving.spawn(self.verify.serve(inside, stopped.clone()));
         serving.spawn(self.admin.serve(operators, stopped.clone()));
+        if let Some(listener) = self.grpc {
+            let grpc = Grpc {
+                gatekeeper,
+                guard: Arc::clone(&services.guard),
+                trusted_peers: networks(&config.verify.trusted_peers, "verify.trusted_peers")?,
+                allow_preflight: config.verify.allow_preflight,
+                limits: grpc_limits(config),
+            };
+            serving.spawn(grpc.serve(listener, stopped.clone()));
+        }
         serving.spawn(Arc::clone(&services).flush_uses(stopped));
         let _background = services.identity.keep_fresh();
-        Ok(Running { public, verify, admin, services, gateway, store, stop, serving, _background })
+        Ok(Running {
+            public,
+            verify,
+            admin,
+            grpc,
+            services,
+            gateway,
+            store,
+            stop,
+            serving,
+            _background,
+        })
     }
 }
 
@@ -181,6 +227,15 @@ async fn bind(listener: &config::Listener, key: &str) -> Result<Listener, Failur
         };
         Failure::unreachable(message).next(next)
     })
+}
+
+fn grpc_limits(config: &Config) -> grpc::Limits {
+    grpc::Limits {
+        header_timeout: config.grpc.header_timeout,
+        idle_timeout: config.grpc.idle_timeout,
+        body_bytes_max: config.gateway.signed_body_bytes_max.try_into().unwrap_or(usize::MAX),
+        messages_bytes_max: grpc::MESSAGES_BYTES_MAX,
+    }
 }
 
 async fn open_store(
@@ -248,7 +303,10 @@ async fn bootstrap_admin(
         label: Some("bootstrap".into()),
         scopes,
         expires_at: None,
+        allowed_networks: None,
         material: Material::Digest(Plain::from_text(&text).digest()),
+        issued_at: None,
+        idempotency: None,
     };
     match services.store.issue(token, by()).await {
         Ok(_) | Err(IssueError::Exists) => Ok(()),
@@ -258,19 +316,24 @@ async fn bootstrap_admin(
 }
 
 async fn bootstrap_operator(services: &Services, by: By) -> Result<OwnerId, Failure> {
-    let operators = services.store.owners(OwnerClass::Operator, None, 1).await;
+    let class = OwnerClass::Operator;
+    let first = OwnerFilter { class, tenant: None, after: None, limit: 1 };
+    let operators = services.store.owners(&first).await;
     if let Some(operator) = operators.map_err(|error| not_stored(&error))?.into_iter().next() {
         return Ok(operator.id);
     }
     let new = NewOwner {
         id: OwnerId::random("operator_", &mut rand::rng()),
         kind: OwnerKind::Operator { name: "bootstrap".into() },
+        tenant: None,
         password_hash: None,
         token_management: false,
         allowed_scopes: None,
+        allowed_networks: None,
+        idempotency: None,
     };
     let created = services.store.create_owner(new, by).await;
-    Ok(created.map_err(|error| not_stored(&error))?.id)
+    Ok(created.map_err(|error| not_stored(&error))?.into_inner().id)
 }
 
 fn key_ring(config: &Config, credentials: Option<&Path>) -> Result<KeyRing, Failure> {
@@ -298,6 +361,10 @@ fn settings(config: &Config) -> Result<Settings, Failure> {
         default_scopes: scopes(&config.limitless.default_scopes, "limitless.default_scopes")?,
         known_scopes: scopes(&config.limitless.scopes, "limitless.scopes")?,
     })
+}
+
+fn networks(blocks: &[String], key: &str) -> Result<NetworkSet, Failure> {
+    NetworkSet::parse(blocks.iter().map(String::as_str)).map_err(setup(key))
 }
 
 fn credential_headers(config: &Config) -> Result<CredentialHeaders, Failure> {

@@ -1,5 +1,7 @@
 use super::*;
-use clap::{CommandFactory as _, error::ErrorKind};
+use clap::error::ErrorKind;
+use rescind_core::TokenKind;
+use std::time::Duration;
 
 fn parse(line: &str) -> Result<Command, ErrorKind> {
     let words = line.split_whitespace();
@@ -12,28 +14,30 @@ fn the_command_line_is_well_formed() {
 }
 
 #[test]
-fn help_is_as_written() {
-    let mut command = Cli::command().term_width(100);
-    command.build();
-    let mut all = String::new();
-    collect_help(&command, &mut all);
-    insta::assert_snapshot!("help", all);
+fn the_format_is_understood_after_any_command() {
+    let format = |line: &str| Cli::try_parse_from(line.split_whitespace()).unwrap().global.format();
+    assert_eq!(format("rescind token list"), Format::Table);
+    assert_eq!(format("rescind -o wide token list"), Format::Wide);
+    assert_eq!(format("rescind token list -oid"), Format::Id);
+    assert_eq!(format("rescind token list --output json"), Format::Json);
+    assert_eq!(format("rescind token --json list"), Format::Json);
+    assert_eq!(parse("rescind token list -o yaml").unwrap_err(), ErrorKind::InvalidValue);
+    assert_eq!(parse("rescind token list --json -o id").unwrap_err(), ErrorKind::ArgumentConflict);
 }
 
-fn collect_help(command: &clap::Command, all: &mut String) {
-    let shown = command.clone().render_help().to_string();
-    let lines: Vec<_> = shown.trim_end().lines().map(str::trim_end).collect();
-    all.push_str(&format!("{}\n\n---\n\n", lines.join("\n")));
-    for inner in command.get_subcommands().filter(|inner| inner.get_name() != "help") {
-        collect_help(inner, all);
-    }
+#[test]
+fn the_words_of_a_command_are_known() {
+    let words = |line: &str| words(&Cli::command().get_matches_from(line.split_whitespace()));
+    assert_eq!(words("rescind --json token list --all"), "rescind token list");
+    assert_eq!(words("rescind doctor"), "rescind doctor");
 }
 
 #[test]
 fn dev_listens_on_loopback_unless_told_otherwise() {
     let Ok(Command::Dev(args)) = parse("rescind dev") else { panic!() };
-    let given = [args.listen, args.verify_listen, args.admin_listen].map(|at| at.to_string());
-    assert_eq!(given, ["127.0.0.1:8080", "127.0.0.1:8081", "127.0.0.1:8082"]);
+    let given = [args.listen, args.verify_listen, args.admin_listen, args.grpc_listen];
+    assert_eq!(given.map(|at| at.port()), [8080, 8081, 8082, 8083]);
+    assert!(given.iter().all(|at| at.ip().is_loopback()));
     assert!(args.command.is_none() && args.data.is_none() && !args.fresh);
     let line = "rescind dev --json --listen 127.0.0.1:0 --data /tmp/d --fresh";
     let Ok(Command::Dev(args)) = parse(line) else { panic!() };
@@ -63,7 +67,7 @@ fn json_is_understood_after_any_command() {
     for line in
         ["rescind --json token list", "rescind token --json list", "rescind token list --json"]
     {
-        assert!(Cli::try_parse_from(line.split_whitespace()).unwrap().json, "{line}");
+        assert!(Cli::try_parse_from(line.split_whitespace()).unwrap().global.json, "{line}");
     }
 }
 
@@ -79,7 +83,7 @@ fn settings_are_split_at_the_first_equals_sign() {
 #[test]
 fn users_are_named_by_id_or_address() {
     let named = |word| match parse(&format!("rescind user suspend {word}")) {
-        Ok(Command::User(UserCommand::Suspend { user })) => user,
+        Ok(Command::User(UserCommand::Suspend(who))) => who.user,
         other => panic!("{other:?}"),
     };
     assert_eq!(named("user_1"), "user_1");
@@ -99,8 +103,17 @@ fn secrets_cannot_be_typed() {
     ] {
         assert_eq!(parse(line).unwrap_err(), ErrorKind::UnknownArgument, "{line}");
     }
-    assert_eq!(parse("rescind verify api_prod_s3cret").unwrap_err(), ErrorKind::InvalidValue);
-    assert!(parse("rescind verify -").is_ok());
+    for line in ["rescind verify api_prod_s3cret", "rescind token revoke-presented api_prod_s3cret"]
+    {
+        let command = parse(line).unwrap();
+        assert!(!format!("{command:?}").contains("s3cret"), "{line}");
+        let refused = match command {
+            Command::Verify(args) => args.presented.read(),
+            Command::Token(TokenCommand::RevokePresented { presented, .. }) => presented.read(),
+            other => panic!("{other:?}"),
+        };
+        assert!(!format!("{:?}", refused.unwrap_err()).contains("s3cret"), "{line}");
+    }
 }
 
 #[test]
@@ -118,15 +131,70 @@ fn values_that_mean_nothing_are_refused() {
     for line in [
         "rescind token create --owner a --expires-in 0s",
         "rescind token create --owner a --expires-in soon",
-        "rescind token create --owner a --kind admin",
+        "rescind token create --owner a --kind root",
+        "rescind token create --owner a --networks 10.0.0.7/8",
+        "rescind token create --owner a --idempotency-key \u{7f}",
+        "rescind token rotate t --overlap 169h",
+        "rescind token list --issued-before 2026-11-21T21:56:11",
+        "rescind token list --limit 0",
+        "rescind token list --after a/b",
+        "rescind audit verify --anchor 42",
+        "rescind audit verify --anchor 42:9f",
+        "rescind context use a/b",
+        "rescind user list --context ..!",
         "rescind token create --owner a/b",
         "rescind token create --owner a --scopes a\"b",
         "rescind token revoke ..",
         "rescind token revoke t --reason because",
-        "rescind partner set --subject s --token-management maybe",
+        "rescind partner update --subject s --token-management maybe",
     ] {
         let refused = parse(line).unwrap_err();
         let good = [ErrorKind::ValueValidation, ErrorKind::InvalidValue];
         assert!(good.contains(&refused), "{line}: {refused:?}");
     }
+}
+
+#[test]
+fn a_set_revocation_needs_exactly_one_set() {
+    for line in ["", "--owner a --tenant b", "--owner a --everything", "--tenant b --everything"] {
+        let refused = parse(&format!("rescind revoke-all {line} --yes")).unwrap_err();
+        let good = [ErrorKind::MissingRequiredArgument, ErrorKind::ArgumentConflict];
+        assert!(good.contains(&refused), "{line}: {refused:?}");
+    }
+    for line in ["--owner a", "--tenant b", "--everything"] {
+        assert!(parse(&format!("rescind revoke-all {line}")).is_ok(), "{line}");
+    }
+}
+
+#[test]
+fn bounds_are_set_or_taken_away_and_not_both() {
+    for (set, none) in [("--scopes a", "--any-scope"), ("--networks ::/0", "--any-network")] {
+        for who in ["user update ada@example.com", "partner update p_1"] {
+            assert!(parse(&format!("rescind {who} {set}")).is_ok());
+            assert!(parse(&format!("rescind {who} {none}")).is_ok());
+            let both = parse(&format!("rescind {who} {set} {none}")).unwrap_err();
+            assert_eq!(both, ErrorKind::ArgumentConflict, "{who}");
+        }
+    }
+}
+
+#[test]
+fn partners_are_named_by_id_or_subject() {
+    for line in ["p_1", "--subject s", "--subject s --issuer i"] {
+        assert!(parse(&format!("rescind partner get {line}")).is_ok(), "{line}");
+    }
+    for line in ["", "--issuer i", "p_1 --subject s", "p_1 --issuer i"] {
+        assert!(parse(&format!("rescind partner get {line}")).is_err(), "{line}");
+    }
+}
+
+#[test]
+fn anchors_are_a_number_and_a_hash() {
+    let hash = "9f".repeat(32);
+    let anchor = Anchor::parse(&format!("42:{hash}\n")).unwrap();
+    assert_eq!((anchor.seq, anchor.hash.as_bytes()), (42, &[0x9f; 32]));
+    for odd in ["", "42", ":", "-1:", &format!("x:{hash}"), &format!("42:{hash}9f"), "42:+f"] {
+        assert!(Anchor::parse(odd).is_err(), "{odd}");
+    }
+    assert!(Anchor::parse(&format!("42:+{}", &hash[1..])).is_err(), "a sign is no digit");
 }

@@ -1,6 +1,8 @@
 //! Against servers that behave as ours never does. The well-behaved one is tested end to end.
 
 use super::*;
+use crate::cli::Paging;
+use crate::failure::Exit;
 use std::{
     io::{Read as _, Write as _},
     net::TcpListener,
@@ -31,6 +33,10 @@ fn server(answers: Vec<String>) -> (Client, JoinHandle<Vec<String>>) {
 
 fn client(url: &str) -> Client {
     Client::new(&Context::new(url, TOKEN, "a test".into()).unwrap()).unwrap()
+}
+
+fn paging(limit: u32, after: Option<&str>) -> Paging {
+    Paging { limit, after: after.map(Into::into) }
 }
 
 fn answer(status: &str, body: &str) -> String {
@@ -117,7 +123,8 @@ async fn an_exchange_that_breaks_off_may_have_been_done() {
 async fn lists_are_read_to_their_end() {
     let pages = [r#"{"items":[1,2],"next":"b"}"#, r#"{"items":[3],"next":null}"#];
     let (client, asked) = server(pages.map(|page| answer("200 OK", page)).into());
-    let list = client.list(&["v1", "users"], &[("state", "all")]).await.unwrap();
+    let all = paging(1_000, None);
+    let list = client.list(&["v1", "users"], &[("state", "all")], &all).await.unwrap();
     assert_eq!((list.items.len(), list.next), (3, None));
     let asked = asked.join().unwrap();
     assert!(asked[0].starts_with("GET /v1/users?state=all&limit=100 "), "{asked:?}");
@@ -128,6 +135,100 @@ async fn lists_are_read_to_their_end() {
 async fn a_list_without_end_ends() {
     let page = answer("200 OK", r#"{"items":[1],"next":"b"}"#);
     let (client, _asked) = server(vec![page.clone(), page]);
-    let failure = client.list(&["v1"], &[]).await.unwrap_err();
+    let failure = client.list(&["v1"], &[], &paging(1_000, None)).await.unwrap_err();
     assert_eq!(failure.message, "the server's list does not end");
+}
+
+#[tokio::test]
+async fn no_more_is_asked_for_than_is_wanted() {
+    let pages = [r#"{"items":[1,2],"next":"b"}"#, r#"{"items":[3],"next":"c"}"#];
+    let (client, asked) = server(pages.map(|page| answer("200 OK", page)).into());
+    let list = client.list(&["v1", "users"], &[], &paging(3, Some("a"))).await.unwrap();
+    assert_eq!((list.items.len(), list.next.as_deref()), (3, Some("c")));
+    let asked = asked.join().unwrap();
+    assert!(asked[0].starts_with("GET /v1/users?limit=3&after=a "), "{asked:?}");
+    assert!(asked[1].starts_with("GET /v1/users?limit=1&after=b "), "{asked:?}");
+}
+
+const UNAVAILABLE: &str = r#"{"type":"urn:rescind:problem:unavailable","title":"Unavailable"}"#;
+
+fn keys(asked: &[String]) -> Vec<&str> {
+    fn key(text: &str) -> Option<&str> {
+        text.split("idempotency-key: ").nth(1)?.split('\r').next()
+    }
+    asked.iter().map(|text| key(text).unwrap_or_default()).collect()
+}
+
+#[tokio::test]
+async fn a_creation_without_an_answer_is_sent_once_more_with_the_same_key() {
+    for fault in [answer("503 Service Unavailable", UNAVAILABLE), "HTTP/1.1 201 Cr".to_owned()] {
+        let replay =
+            "HTTP/1.1 201 Created\r\nidempotency-replayed: true\r\ncontent-length: 2\r\n\r\n{}";
+        let (client, asked) = server(vec![fault, replay.to_owned()]);
+        let created = client.create(&["v1", "users"], &Value::Null, None).await.unwrap();
+        assert!(created.retried && created.replayed);
+        let asked = asked.join().unwrap();
+        let keys = keys(&asked);
+        assert!(keys[0] == keys[1] && keys[0].len() == 32, "{keys:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_creation_that_fails_twice_says_with_which_key_to_repeat_it() {
+    let out = answer("503 Service Unavailable", UNAVAILABLE);
+    let (client, asked) = server(vec![out.clone(), out]);
+    let failure = client.create(&["v1", "users"], &Value::Null, Some("k-1")).await.unwrap_err();
+    assert_eq!(failure.exit, Exit::Unreachable);
+    assert!(failure.next.unwrap().contains("--idempotency-key k-1"));
+    assert_eq!(keys(&asked.join().unwrap()), ["k-1", "k-1"]);
+}
+
+#[tokio::test]
+async fn a_refused_creation_is_not_repeated() {
+    let (client, asked) = server(vec![answer("409 Conflict", r#"{"title":"Conflict"}"#)]);
+    let failure = client.create(&["v1", "users"], &Value::Null, None).await.unwrap_err();
+    assert_eq!((failure.exit, asked.join().unwrap().len()), (Exit::Refused, 1));
+    assert_eq!(failure.next.unwrap(), "`rescind user list` shows those that there are");
+}
+
+#[tokio::test]
+async fn what_is_no_creation_is_never_repeated() {
+    let (client, asked) = server(vec![answer("503 Service Unavailable", UNAVAILABLE)]);
+    client.post(&["v1", "revocations"], &Value::Null).await.unwrap_err();
+    assert_eq!(keys(&asked.join().unwrap()), [""]);
+}
+
+#[tokio::test]
+async fn each_problem_names_a_command_that_helps() {
+    let urn = |name: &str| format!(r#"{{"type":"urn:rescind:problem:{name}","title":"No"}}"#);
+    for (status, name, path, next) in [
+        ("401 Unauthorized", "unauthorized", ["v1", "users"], "`rescind doctor`"),
+        ("403 Forbidden", "insufficient-scope", ["v1", "users"], "`rescind whoami`"),
+        ("404 Not Found", "not-found", ["v1", "users"], "`rescind user list`"),
+        ("404 Not Found", "not-found", ["v1", "operators"], "`rescind operator list`"),
+        ("409 Conflict", "last-admin", ["v1", "tokens"], "`rescind token create --kind admin`"),
+        ("422 Unprocessable", "idempotency-key-reused", ["v1", "users"], "--idempotency-key"),
+        ("429 Too Many Requests", "too-many-requests", ["v1", "users"], "wait"),
+    ] {
+        let (client, _asked) = server(vec![answer(status, &urn(name))]);
+        let failure = client.get(&path, &[]).await.unwrap_err();
+        assert!(failure.next.as_deref().unwrap().contains(next), "{name}: {failure:?}");
+    }
+}
+
+#[tokio::test]
+async fn lines_come_one_by_one_and_a_cut_answer_is_no_end() {
+    let (client, _asked) = server(vec![answer("200 OK", "one\n\ntwo")]);
+    let mut lines = client.lines(&["v1", "audit", "export"]).await.unwrap();
+    let mut seen = Vec::new();
+    while let Some(line) = lines.next().await.unwrap() {
+        seen.push(String::from_utf8(line).unwrap());
+    }
+    assert_eq!(seen, ["one", "", "two"]);
+
+    let cut = "HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\none\ntw".to_owned();
+    let (client, _asked) = server(vec![cut]);
+    let mut lines = client.lines(&["v1", "audit", "export"]).await.unwrap();
+    assert_eq!(lines.next().await.unwrap().as_deref(), Some(&b"one"[..]));
+    assert_eq!(lines.next().await.unwrap_err().exit, Exit::Unreachable);
 }

@@ -12,7 +12,7 @@ use rescind_core::{Actor, TokenPrefix};
 use rescind_guard::Clock;
 use rescind_guard::clock::SystemClock;
 use rescind_server::config::{self, Config, LogFormat, LogLevel, Route, SecretPath};
-use rescind_server::service::{CreateUser, Services};
+use rescind_server::service::{CreatePartner, CreateUser, Services};
 use rescind_store::OwnerError;
 use serde_json::json;
 use std::net::SocketAddr;
@@ -25,6 +25,21 @@ const ACCOUNT: &str = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
 
 /// So many that nobody who tries things out meets it; one meets the queue of password checks first.
 const LOGINS_PER_MINUTE: u32 = 100_000;
+
+/// What the command line calls this server.
+const CONTEXT: &str = "dev";
+
+/// How the command line finds this server.
+#[derive(Clone, Copy)]
+enum Found {
+    /// By itself.
+    Alone,
+    /// By its name. A server that is in use is not pushed aside: commands would go elsewhere than
+    /// was meant.
+    Named,
+    /// By the environment.
+    Told,
+}
 
 struct Demo {
     running: Running,
@@ -41,16 +56,16 @@ pub(crate) async fn run(args: DevArgs, output: Output) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
     let began = SystemClock.boottime();
     let demo = Demo::start(&args).await?;
-    let is_default = args.data.is_none();
-    if is_default {
-        demo.context()?.save()?;
-    }
+    let found = match args.data {
+        None if demo.context()?.offer(CONTEXT)? => Found::Alone,
+        None => Found::Named,
+        Some(_) => Found::Told,
+    };
     if output.is_json() {
-        output.data(&demo.as_json()).map_err(|error| Failure::unreachable(error.to_string()))?;
+        output.data(&demo.as_json())?;
     } else {
         let took = SystemClock.boottime().as_millis().saturating_sub(began.as_millis());
-        let welcome = demo.welcome(took, is_default);
-        output.data(&welcome).map_err(|error| Failure::unreachable(error.to_string()))?;
+        output.data(&demo.welcome(took, found))?;
     }
     let ended = signals.stopped_or(demo.running.failed()).await;
     demo.running.stop().await;
@@ -58,7 +73,7 @@ pub(crate) async fn run(args: DevArgs, output: Output) -> Result<(), Failure> {
 }
 
 fn refuse_to_leave_this_machine(args: &DevArgs) -> Result<(), Failure> {
-    let addresses = [args.listen, args.verify_listen, args.admin_listen];
+    let addresses = [args.listen, args.verify_listen, args.admin_listen, args.grpc_listen];
     let Some(far) = addresses.iter().find(|address| !address.ip().is_loopback()) else {
         return Ok(());
     };
@@ -86,7 +101,7 @@ impl Demo {
 
     fn context(&self) -> Result<Context, Failure> {
         let url = format!("http://{}", self.running.admin);
-        Context::new(&url, &self.admin_token, "`rescind dev`".to_owned())
+        Context::new(&url, &self.admin_token, format!("context {CONTEXT}"))
     }
 
     fn as_json(&self) -> String {
@@ -95,6 +110,7 @@ impl Demo {
             "base_url": url(self.running.public),
             "verify_url": url(self.running.verify),
             "admin_url": url(self.running.admin),
+            "grpc_url": self.running.grpc.map(url),
             "admin_token": self.admin_token,
             "email": EMAIL,
             "password": self.password,
@@ -105,14 +121,18 @@ impl Demo {
         .to_string()
     }
 
-    fn welcome(&self, took_millis: u64, context_saved: bool) -> String {
-        let Running { public, verify, admin, .. } = &self.running;
+    fn welcome(&self, took_millis: u64, found: Found) -> String {
+        let Running { public, verify, admin, grpc, .. } = &self.running;
+        let grpc =
+            grpc.map(|grpc| format!("\n  grpc    http://{grpc}  for Envoy")).unwrap_or_default();
         let data = self.data.path().display();
         let password = &self.password;
-        let command_line = if context_saved {
-            "for the `rescind` command, which finds it by itself".to_owned()
-        } else {
-            format!("for RESCIND_ADMIN_URL, with RESCIND_ADMIN_TOKEN from {data}/admin.token")
+        let command_line = match found {
+            Found::Alone => "for the `rescind` command, which finds it by itself".to_owned(),
+            Found::Named => format!("for `rescind --context {CONTEXT}`; another one is in use"),
+            Found::Told => {
+                format!("for RESCIND_ADMIN_URL, with RESCIND_ADMIN_TOKEN from {data}/admin.token")
+            }
         };
         format!(
             r#"Rescind was ready after {took_millis} ms, on this machine only. It keeps its data in
@@ -120,7 +140,7 @@ impl Demo {
 
   public  http://{public}  both contracts; every other path goes to a demo API, verified first
   verify  http://{verify}  for proxies and services inside
-  admin   http://{admin}  {command_line}
+  admin   http://{admin}  {command_line}{grpc}
 
 The promise in a minute. In another terminal: make a token, use it, revoke it, use it again.
 
@@ -143,6 +163,7 @@ fn listening(args: &DevArgs) -> Config {
     config.public.listen = args.listen;
     config.verify.listen = args.verify_listen;
     config.admin.listen = args.admin_listen;
+    config.grpc.listen = Some(args.grpc_listen);
     config
 }
 
@@ -195,7 +216,7 @@ async fn demo_user(services: &Services, data: &DataDir) -> Result<String, Failur
         last_name: "User".into(),
         tenant: None,
     };
-    match services.create_user(user, Actor::system("dev")).await {
+    match services.create_user(user, None, Actor::system("dev")).await {
         Ok(_) => Ok(password),
         Err(error) => Err(not_stored(&error)),
     }
@@ -203,9 +224,15 @@ async fn demo_user(services: &Services, data: &DataDir) -> Result<String, Failur
 
 /// With every scope; those who come by themselves get what the contract gives to everybody.
 async fn create_demo_partner(services: &Services) -> Result<(), Failure> {
-    let (scopes, actor) = (services.settings.known_scopes.clone(), Actor::system("dev"));
-    let account = Some(ACCOUNT.to_owned());
-    match services.create_partner(ISSUER, SUBJECT, account, true, scopes, actor).await {
+    let partner = CreatePartner {
+        issuer: ISSUER.into(),
+        subject: SUBJECT.into(),
+        account: Some(ACCOUNT.into()),
+        tenant: None,
+        token_management: true,
+        allowed_scopes: Some(services.settings.known_scopes.clone()),
+    };
+    match services.create_partner(partner, None, Actor::system("dev")).await {
         Ok(_) | Err(OwnerError::Exists) => Ok(()),
         Err(error) => Err(not_stored(&error)),
     }

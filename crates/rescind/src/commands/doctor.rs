@@ -1,12 +1,15 @@
 //! `rescind doctor`: goes the way to the server step by step, stops at the first that is broken,
 //! and says what to do.
 
+pub(super) mod echo;
+pub(super) mod proxy;
+
 use crate::{
     cli::DoctorArgs,
     client::{Client, Reply},
     context::Context,
     failure::{Exit, Failure},
-    output::{Answer, Text, field},
+    output::{Answer, Column, Text, field},
 };
 use rescind_core::Timestamp;
 use rescind_guard::{Clock as _, clock::SystemClock};
@@ -19,6 +22,9 @@ const CLOCK_WARN_SECONDS: u64 = 5;
 /// Difference from which signed requests from this machine are refused.
 const CLOCK_FAIL_SECONDS: u64 = 30;
 
+const COLUMNS: [Column; 3] =
+    [Column::new("check", "check"), Column::new("state", "state"), Column::new("found", "message")];
+
 /// What was found out, in order.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
@@ -27,24 +33,29 @@ pub(super) struct Findings {
     next: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum State {
     Good,
     Warning,
     Bad,
 }
 
-pub(crate) async fn run(args: &DoctorArgs) -> Answer {
+/// `named` is what `--context` says.
+pub(crate) async fn run(args: &DoctorArgs, named: Option<&str>) -> Answer {
     let mut findings = Findings::default();
-    if let Err(failure) = examine(args, &mut findings).await {
+    if let Err(failure) = examine(args, named, &mut findings).await {
         findings.exit = Some(failure.exit);
         findings.next = failure.next;
     }
     findings.into_answer()
 }
 
-async fn examine(args: &DoctorArgs, findings: &mut Findings) -> Result<(), Failure> {
-    let context = findings.step("context", Context::find())?;
+async fn examine(
+    args: &DoctorArgs,
+    named: Option<&str>,
+    findings: &mut Findings,
+) -> Result<(), Failure> {
+    let context = findings.step("context", Context::find(named))?;
     let from = format!("{} from {}", context.admin_url, context.origin);
     findings.add("context", State::Good, from);
     if context.is_exposed() {
@@ -63,9 +74,9 @@ async fn examine(args: &DoctorArgs, findings: &mut Findings) -> Result<(), Failu
     findings.add("token", State::Good, "is accepted");
     findings.status(&status.body);
     findings.clock(&status, SystemClock.now());
-    if args.save && findings.exit.is_none() {
-        let file = findings.step("save", context.save())?;
-        findings.add("save", State::Good, format!("kept in {}", file.display()));
+    if let (Some(name), None) = (&args.save, findings.exit) {
+        let file = findings.step("save", context.save(name))?;
+        findings.add("save", State::Good, format!("kept as {name} in {}", file.display()));
     }
     Ok(())
 }
@@ -127,12 +138,8 @@ impl Findings {
         };
         let checks: Vec<_> = self.rows.iter().map(check).collect();
         let json = json!({"well": exit == Exit::Done, "checks": checks, "next": self.next});
-        let rows = self.rows.into_iter();
-        let rows =
-            rows.map(|(what, state, message)| vec![what.into(), state.name().into(), message]);
-        let text = Text::Table { columns: &[], rows: rows.collect() };
-        let notes = self.next.into_iter().map(|next| format!("next: {next}")).collect();
-        Answer { json, text, notes, exit }
+        let text = Text::Table { columns: &COLUMNS, rows: checks };
+        Answer { exit, next: self.next, ..Answer::new(json, text) }
     }
 }
 

@@ -4,7 +4,7 @@ use crate::{
     cli::IdentityArgs,
     dev::{self, Issuer},
     failure::Failure,
-    output::{Answer, Text},
+    output::Answer,
 };
 use rescind_guard::{Clock as _, clock::SystemClock};
 use serde_json::json;
@@ -19,5 +19,5 @@ pub(crate) fn run(args: &IdentityArgs) -> Result<Answer, Failure> {
     let token = issuer
         .sign(&args.subject, args.kind, SystemClock.now())
         .map_err(|fault| Failure::usage(fault.to_string()))?;
-    Ok(Answer::new(json!({"identity_token": token}), Text::Line(token)))
+    Ok(Answer::line(json!({"identity_token": token}), token))
 }

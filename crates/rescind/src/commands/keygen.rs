@@ -1,10 +1,6 @@
 //! `rescind keygen …`: secrets for files, made here so that nobody invents them.
 
-use crate::{
-    cli::KeygenCommand,
-    failure::Failure,
-    output::{Answer, Text},
-};
+use crate::{cli::KeygenCommand, failure::Failure, output::Answer};
 use rescind_core::{Plain, TokenPrefix};
 use rescind_store::KeyRing;
 use serde_json::json;
@@ -16,12 +12,12 @@ pub(crate) fn run(command: &KeygenCommand) -> Result<Answer, Failure> {
             let prefix = TokenPrefix::parse(prefix)
                 .map_err(|fault| Failure::usage(format!("--prefix {prefix}: {fault}")))?;
             let token = Plain::random(&prefix, &mut rng);
-            Answer::new(json!({"admin_token": token.expose()}), Text::Line(token.expose().into()))
+            Answer::line(json!({"admin_token": token.expose()}), token.expose())
                 .note(advice("admin-token", "admin.bootstrap_token_file"))
         }
         KeygenCommand::SealingKey => {
             let key = KeyRing::generate_text(&mut rng);
-            Answer::new(json!({"sealing_key": key.as_str()}), Text::Line(key.to_string()))
+            Answer::line(json!({"sealing_key": key.as_str()}), key.as_str())
                 .note(advice("sealing-key", "sealing.key_files"))
                 .note("keep a copy elsewhere: without it, signing tokens cannot be checked")
         }

@@ -1,34 +1,49 @@
-//! One file for each command: ask the server, make an [`Answer`] of what it says.
+//! One file for each command: ask the server, make an answer of what it says.
 
+mod audit;
+mod confirm;
+mod context;
 mod dev;
 mod doctor;
+mod documents;
 mod identity;
 mod keygen;
+mod operator;
 mod partner;
+mod revoke_all;
 mod serve;
+mod shown;
+mod status;
 mod token;
 mod user;
 mod verify;
 
 use crate::{
-    cli::{Cli, Command, DevCommand},
-    client::{Client, List},
+    cli::{Cli, Command, DevCommand, DoctorCommand},
+    client::Client,
     context::Context,
     failure::{Exit, Failure},
-    output::{Answer, Output, Text, field},
+    output::Output,
 };
-use serde_json::{Value, json};
 
-/// Runs the command, prints what it answers, and says how to exit.
-pub(crate) async fn run(cli: Cli) -> Exit {
-    let output = Output::new(cli.json);
-    dispatch(cli.command, output).await.unwrap_or_else(|failure| {
+/// Runs the command, prints what it answers, and says how to exit. `words` is the command as it is
+/// typed, without its arguments.
+pub(crate) async fn run(cli: Cli, words: &str) -> Exit {
+    let output = Output::new(cli.global.format());
+    let ended = dispatch(cli, output).await;
+    ended.unwrap_or_else(|failure| {
+        let failure = match failure.exit {
+            Exit::Usage | Exit::Refused => failure.or_next(format!("see `{words} --help`")),
+            Exit::Done | Exit::Unreachable => failure,
+        };
         output.failure(&failure);
         failure.exit
     })
 }
 
-async fn dispatch(command: Command, output: Output) -> Result<Exit, Failure> {
+async fn dispatch(cli: Cli, output: Output) -> Result<Exit, Failure> {
+    let Cli { global, command } = cli;
+    let connect = || connect(global.context.as_deref(), output);
     let answer = match command {
         // These two run until they are told to stop, and print as they go.
         Command::Serve(args) => return serve::run(args, output).await.map(|()| Exit::Done),
@@ -36,21 +51,38 @@ async fn dispatch(command: Command, output: Output) -> Result<Exit, Failure> {
             None => return dev::run(args, output).await.map(|()| Exit::Done),
             Some(DevCommand::Identity(args)) => identity::run(&args)?,
         },
-        Command::User(command) => user::run(command, &connect(output)?).await?,
-        Command::Partner(command) => partner::run(command, &connect(output)?).await?,
-        Command::Token(command) => token::run(command, &connect(output)?).await?,
-        Command::Verify(args) => verify::run(args, &connect(output)?).await?,
-        Command::Doctor(args) => doctor::run(&args).await,
+        // These write what is no answer: a script, a page, a file.
+        Command::Completions(args) => return documents::completions(&args, output),
+        Command::Man(args) => return documents::man(&args, output),
+        Command::Audit(command) => audit::run(command, connect, output).await?,
+        Command::User(command) => user::run(command, &connect()?).await?,
+        Command::Partner(command) => partner::run(command, &connect()?).await?,
+        Command::Operator(command) => operator::run(command, &connect()?, output).await?,
+        Command::Token(command) => token::run(command, &connect()?, output).await?,
+        Command::RevokeAll(args) => revoke_all::run(&args, &connect()?, output).await?,
+        Command::Verify(args) => verify::run(args, &connect()?).await?,
+        Command::Whoami => status::whoami(&connect()?).await?,
+        Command::Status => status::status(&connect()?).await?,
+        Command::Problem(args) => status::problem(&args, &connect()?).await?,
+        Command::Openapi => status::openapi(&connect()?).await?,
+        Command::Context(command) => context::run(command, global.context.as_deref())?,
+        Command::Doctor(args) => match args.command {
+            None => doctor::run(&args, global.context.as_deref()).await,
+            Some(DoctorCommand::Proxy(args)) => {
+                doctor::proxy::run(&args, global.context.as_deref()).await?
+            }
+            Some(DoctorCommand::Echo(args)) => {
+                return doctor::echo::run(&args, output).await.map(|()| Exit::Done);
+            }
+        },
         Command::Keygen(command) => keygen::run(&command)?,
     };
-    output
-        .answer(&answer)
-        .map_err(|fault| Failure::unreachable(format!("the answer cannot be written: {fault}")))?;
+    output.answer(&answer)?;
     Ok(answer.exit)
 }
 
-fn connect(output: Output) -> Result<Client, Failure> {
-    let context = Context::find()?;
+fn connect(context: Option<&str>, output: Output) -> Result<Client, Failure> {
+    let context = Context::find(context)?;
     if context.is_exposed() {
         output.talk(&format!(
             "warning: the admin token crosses the network in the clear to {}",
@@ -58,33 +90,6 @@ fn connect(output: Output) -> Result<Client, Failure> {
         ));
     }
     Client::new(&context)
-}
-
-/// A list as a table of some of its items' fields.
-fn table_of(list: List, columns: &'static [&'static str], fields: &[&str]) -> Answer {
-    let row = |item: &Value| fields.iter().map(|name| field(item, name)).collect();
-    let text = Text::Table { columns, rows: list.items.iter().map(row).collect() };
-    let count = list.items.len();
-    let (empty, more) = (count == 0, list.next.is_some());
-    let answer = Answer::new(json!({"items": list.items, "next": list.next}), text);
-    match (empty, more) {
-        (true, _) => answer.note("none"),
-        (_, true) => answer.note(format!("these are the first {count}; there are more")),
-        _ => answer,
-    }
-}
-
-/// One item as its fields.
-fn fields_of(item: Value, fields: &[(&'static str, &str)]) -> Answer {
-    let text = fields.iter().map(|(label, name)| (*label, field(&item, name))).collect();
-    Answer::new(item, Text::Fields(text))
-}
-
-/// Adds what was given on the command line, and leaves the rest to the server.
-fn add(body: &mut Value, name: &str, value: Option<impl Into<Value>>) {
-    if let (Some(body), Some(value)) = (body.as_object_mut(), value) {
-        body.insert(name.to_owned(), value.into());
-    }
 }
 
 #[cfg(test)]

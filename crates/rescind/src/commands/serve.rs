@@ -17,8 +17,9 @@ pub(crate) async fn run(args: ServeArgs, _: Output) -> Result<(), Failure> {
     logging::start(&config.log);
     let listeners = Listeners::bind(&config).await?;
     let running = server::start(listeners, &config, credentials().as_deref()).await?;
-    let Running { public, verify, admin, .. } = &running;
-    tracing::info!(%public, %verify, %admin, version = env!("CARGO_PKG_VERSION"), "ready");
+    let Running { public, verify, admin, grpc, .. } = &running;
+    let grpc = grpc.map(tracing::field::display);
+    tracing::info!(%public, %verify, %admin, grpc, version = env!("CARGO_PKG_VERSION"), "ready");
     notify(NotifyState::Ready);
     let ended = loop {
         match signals.next_or(running.failed()).await {

@@ -1,36 +1,65 @@
 use super::*;
 
+const COLUMNS: [Column; 3] =
+    [Column::new("id", "id"), Column::new("label", "label"), Column::wide("last used", "used")];
+
 fn list() -> Answer {
-    let rows =
-        vec![vec!["tok_1".into(), "a\u{1b}[2Jb\nc".into()], vec!["tok_22".into(), "-".into()]];
-    Answer::new(
-        json!({"items": [{"id": "tok_1"}]}),
-        Text::Table { columns: &["ID", "LABEL"], rows },
-    )
+    let rows = vec![
+        json!({"id": "tok_1", "label": "a\u{1b}[2Jb\nc", "used": "today"}),
+        json!({"id": "tok_22", "label": null}),
+    ];
+    Answer::new(json!({"items": [{"id": "tok_1"}]}), Text::Table { columns: &COLUMNS, rows })
 }
 
 #[test]
 fn tables_are_aligned_and_cannot_steer_the_terminal() {
-    insta::assert_snapshot!(render(&list(), false), @r"
+    insta::assert_snapshot!(rendered(&list(), Format::Table).unwrap(), @r"
     ID      LABEL
     tok_1   a\u{1b}[2Jb c
     tok_22  -
+    ");
+    insta::assert_snapshot!(rendered(&list(), Format::Wide).unwrap(), @r"
+    ID      LABEL          LAST USED
+    tok_1   a\u{1b}[2Jb c  today
+    tok_22  -              -
     ");
 }
 
 #[test]
 fn json_is_one_value_on_one_line() {
-    assert_eq!(render(&list(), true), r#"{"items":[{"id":"tok_1"}]}"#);
+    let json = |answer| render(&answer, Format::Json).unwrap();
+    assert_eq!(json(list()), r#"{"items":[{"id":"tok_1"}]}"#);
     assert_eq!(list().note("talk").notes, ["talk"]);
-    assert_eq!(render(&list().note("talk"), true), render(&list(), true));
+    assert_eq!(json(list().note("talk").next("more")), json(list()));
+}
+
+#[test]
+fn ids_stand_one_a_line_or_are_refused() {
+    let mut answer = list();
+    assert_eq!(render(&answer, Format::Id).unwrap_err().exit, Exit::Usage);
+    answer.ids = Some(vec!["a".into(), "b".into()]);
+    assert_eq!(render(&answer, Format::Id).unwrap(), "a\nb");
+    answer.ids = Some(vec![]);
+    assert_eq!(render(&answer, Format::Id).unwrap(), "");
+}
+
+#[test]
+fn secrets_are_not_lost_to_ids() {
+    for (format, good) in
+        [(Format::Json, true), (Format::Table, true), (Format::Wide, true), (Format::Id, false)]
+    {
+        assert_eq!(Output::new(format).must_show_secrets().is_ok(), good, "{format:?}");
+    }
 }
 
 #[test]
 fn fields_stand_below_each_other() {
-    let fields = vec![("id", "usr_1".to_owned()), ("e-mail", "ada@example.com".to_owned())];
-    insta::assert_snapshot!(render(&Answer::new(Value::Null, Text::Fields(fields)), false), @r"
-    id      usr_1
-    e-mail  ada@example.com
+    let of = json!({"id": "usr_1", "label": "x", "used": null});
+    let answer = Answer::new(Value::Null, Text::Fields { columns: &COLUMNS, of });
+    insta::assert_snapshot!(rendered(&answer, Format::Table).unwrap(), @r"
+    id         usr_1
+    label      x
+    last used  -
     ");
 }
 

@@ -21,13 +21,14 @@ async fn json_is_one_line_with_everything_that_a_script_needs() {
         "base_url",
         "data",
         "email",
+        "grpc_url",
         "identity_token",
         "password",
         "upstream_url",
         "verify_url",
     ];
     assert_eq!(names, promised);
-    for url in ["base_url", "verify_url", "admin_url", "upstream_url"] {
+    for url in ["base_url", "verify_url", "admin_url", "grpc_url", "upstream_url"] {
         assert!(dev.fact(url).starts_with("http://127.0.0.1:"), "{url}");
     }
     assert_eq!(dev.fact("data"), home.path("data/rescind/dev").to_str().unwrap());
@@ -168,7 +169,7 @@ async fn fresh_takes_nothing_away_if_it_cannot_start() {
 #[tokio::test]
 async fn a_demo_never_leaves_this_machine() {
     let home = Home::new();
-    for option in ["--listen", "--verify-listen", "--admin-listen"] {
+    for option in ["--listen", "--verify-listen", "--admin-listen", "--grpc-listen"] {
         for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
             let ran = home.run(&format!("dev {option} {address}"), "").await;
             assert_eq!((ran.exit, ran.out.as_str()), (2, ""), "{ran:?}");

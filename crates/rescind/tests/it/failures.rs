@@ -41,8 +41,8 @@ pub(crate) fn says(ran: &Ran, exit: i32, parts: &[&str]) {
 async fn a_port_in_use_is_named_before_anything_is_made() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let options = ["--listen", "--verify-listen", "--admin-listen"];
-    let keys = ["public.listen", "verify.listen", "admin.listen"];
+    let options = ["--listen", "--verify-listen", "--admin-listen", "--grpc-listen"];
+    let keys = ["public.listen", "verify.listen", "admin.listen", "grpc.listen"];
     for (option, key) in options.into_iter().zip(keys) {
         let home = Home::new();
         let data = home.path("store");

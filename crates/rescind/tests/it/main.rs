@@ -4,14 +4,22 @@
 
 mod caller;
 mod cli;
+mod commands;
+mod contexts;
+mod coverage;
 mod dev;
 mod failures;
 mod full_disk;
+mod imports;
+mod operations;
 mod operator;
 mod process;
 mod secrecy;
 mod serve;
+mod session;
 mod signals;
 mod signer;
 mod site;
+mod terminal;
+mod trail;
 mod upstream;

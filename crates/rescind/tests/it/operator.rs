@@ -58,7 +58,7 @@ async fn the_environment_leads_to_a_server_that_is_not_saved() {
 
     // Kept, it is found without the environment.
     operator.run("doctor --save", "").await.well();
-    let mode = fs::metadata(home.path("config/rescind/context.json")).unwrap().permissions();
+    let mode = fs::metadata(home.path("config/rescind/contexts.json")).unwrap().permissions();
     assert_eq!(mode.mode() & 0o777, 0o600);
     by_saved_context(&home).run("token list", "").await.well();
     dev.process.stop().await;
@@ -83,7 +83,7 @@ async fn a_users_day(dev: &Dev, operator: &Operator<'_>) {
     assert_eq!((&list["items"][0]["id"], &list["next"]), (&json!(id), &Value::Null), "{list}");
     assert_eq!(list["items"].as_array().unwrap().len(), 1, "{list}");
     let shown = operator.run(&format!("token show {id}"), "").await.well();
-    assert!(shown.out.contains("state       active"), "{shown:?}");
+    assert!(shown.out.contains("\nstate                    active\n"), "{shown:?}");
     assert!(!format!("{list}{}", shown.out).contains(&token), "a secret was listed");
 
     let valid = operator.run("verify -", &token).await.well();

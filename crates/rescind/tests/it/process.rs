@@ -17,9 +17,17 @@ pub(crate) const SOON: Duration = Duration::from_secs(30);
 /// Between two looks at a file.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// Three free ports, picked by the kernel when they are bound.
-pub(crate) const FREE_PORTS: [&str; 6] =
-    ["--listen", "127.0.0.1:0", "--verify-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+/// Free ports, picked by the kernel when they are bound.
+pub(crate) const FREE_PORTS: [&str; 8] = [
+    "--listen",
+    "127.0.0.1:0",
+    "--verify-listen",
+    "127.0.0.1:0",
+    "--admin-listen",
+    "127.0.0.1:0",
+    "--grpc-listen",
+    "127.0.0.1:0",
+];
 
 /// A user's home directory, empty at first.
 pub(crate) struct Home(TempDir);
