@@ -14,9 +14,9 @@ fmt:
 lint:
     cargo clippy --workspace --all-targets --all-features -- -D warnings
 
-# Rewrite generated documents (docs/configuration.md)
+# Rewrite generated documents (docs/configuration.md, api-reference.md, openapi.json)
 docs:
-    UPDATE_DOCS=1 cargo nextest run -p rescind-server -E 'test(reference)'
+    UPDATE_DOCS=1 cargo nextest run -p rescind-server -E 'test(documentation::)'
 
 # In-process benchmarks (criterion)
 bench:

@@ -10,7 +10,7 @@ use crate::wire::{Answer, Request};
 use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 
 /// A bearer token: the id that names it and the text that is it.
 #[derive(Clone)]
@@ -93,6 +93,22 @@ impl Signer {
             .header("lmts-api-key", &self.token_id)
             .header("lmts-timestamp", timestamp)
             .header("lmts-signature", &signature))
+    }
+
+    /// The digest form: the signature covers `Content-Digest` (RFC 9530) instead of the body.
+    pub fn sign_digest(&self, request: Request) -> anyhow::Result<Request> {
+        let digest = STANDARD.encode(Sha256::digest(&request.body));
+        let digest = format!("sha-256=:{digest}:");
+        let timestamp = clock::timestamp_text();
+        let head = format!("content-digest\n{timestamp}");
+        let signature =
+            self.signature(&head, &request.method, &request.target, digest.as_bytes())?;
+        Ok(request
+            .header("lmts-api-key", &self.token_id)
+            .header("lmts-timestamp", &timestamp)
+            .header("lmts-signature", &signature)
+            .header("lmts-covers", "content-digest")
+            .header("Content-Digest", &digest))
     }
 
     pub fn signature(

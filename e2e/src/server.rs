@@ -10,16 +10,18 @@ use serde::Deserialize;
 use std::fs::{File, OpenOptions};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::{ExitStatus, Output, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 /// A debug build of a server with a full database starts well within this.
 const START_WITHIN: Duration = Duration::from_secs(30);
 const STOP_WITHIN: Duration = Duration::from_secs(20);
+/// For a command that ends by itself.
+const RUN_WITHIN: Duration = Duration::from_secs(60);
 
 /// A folder that servers live in, one after the other. It is deleted when dropped.
 pub struct Home {
@@ -27,11 +29,12 @@ pub struct Home {
 }
 
 /// The line that `rescind dev --json` prints when it is ready.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 pub struct Facts {
     pub base_url: String,
     pub verify_url: String,
     pub admin_url: String,
+    pub grpc_url: String,
     pub upstream_url: String,
     pub admin_token: String,
     pub email: String,
@@ -49,6 +52,10 @@ pub struct Server {
 impl Home {
     pub fn new() -> anyhow::Result<Self> {
         Ok(Self { folder: tempfile::Builder::new().prefix("rescind-e2e-").tempdir()? })
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The server's data directory.
@@ -69,7 +76,7 @@ impl Home {
     /// error if it ends before that.
     pub async fn start_with(&self, environment: &[(&str, &str)]) -> anyhow::Result<Server> {
         let mut command = self.command(&["dev", "--json"])?;
-        for option in ["--listen", "--verify-listen", "--admin-listen"] {
+        for option in ["--listen", "--verify-listen", "--admin-listen", "--grpc-listen"] {
             command.args([option, "127.0.0.1:0"]);
         }
         command.arg("--data").arg(self.data());
@@ -82,6 +89,16 @@ impl Home {
             Err(_) => bail!("not ready after {START_WITHIN:?}:\n{}", self.log_tail()),
         };
         Ok(Server { child, facts })
+    }
+
+    /// Runs a command to its end, with `input` on its standard input: where secrets belong.
+    pub async fn run(&self, mut command: Command, input: &str) -> anyhow::Result<Output> {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn()?;
+        let mut stdin = child.stdin.take().context("no stdin")?;
+        stdin.write_all(input.as_bytes()).await?;
+        drop(stdin);
+        Ok(timeout(RUN_WITHIN, child.wait_with_output()).await.context("it does not end")??)
     }
 
     /// A command of the binary, in this home, ready to run.
@@ -134,12 +151,16 @@ impl Home {
         self.folder.path().join("server.log")
     }
 
-    fn open_log(&self) -> anyhow::Result<File> {
+    pub(crate) fn open_log(&self) -> anyhow::Result<File> {
         Ok(OpenOptions::new().create(true).append(true).open(self.log_path())?)
     }
 }
 
 impl Server {
+    pub(crate) fn new(child: Child, facts: Facts) -> Self {
+        Self { child, facts }
+    }
+
     pub fn facts(&self) -> &Facts {
         &self.facts
     }
@@ -154,6 +175,10 @@ impl Server {
 
     pub fn admin(&self) -> anyhow::Result<SocketAddr> {
         address_of(&self.facts.admin_url)
+    }
+
+    pub fn grpc(&self) -> anyhow::Result<SocketAddr> {
+        address_of(&self.facts.grpc_url)
     }
 
     /// A new connection to the public listener.
@@ -219,7 +244,7 @@ fn address_of(url: &str) -> anyhow::Result<SocketAddr> {
 }
 
 /// `RESCIND_BIN`, or the debug build beside this test.
-fn binary() -> anyhow::Result<PathBuf> {
+pub(crate) fn binary() -> anyhow::Result<PathBuf> {
     let path = match std::env::var_os("RESCIND_BIN") {
         Some(path) => PathBuf::from(path),
         None => beside_the_test().context("this test lies outside a target directory")?,

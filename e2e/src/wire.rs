@@ -6,10 +6,11 @@
 //! is an error too, after a deadline.
 
 use anyhow::{Context as _, bail, ensure};
-use std::net::SocketAddr;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 /// How long a well-behaved answer may take on a busy test machine.
@@ -125,7 +126,18 @@ pub struct Connection {
 
 impl Connection {
     pub async fn open(address: SocketAddr) -> anyhow::Result<Self> {
-        let stream = timeout(PATIENCE, TcpStream::connect(address)).await??;
+        Self::on(TcpStream::connect(address)).await
+    }
+
+    /// From an address of its own, as another client. All of 127.0.0.0/8 is this machine.
+    pub async fn open_from(source: Ipv4Addr, address: SocketAddr) -> anyhow::Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((source, 0).into())?;
+        Self::on(socket.connect(address)).await
+    }
+
+    async fn on(connecting: impl Future<Output = io::Result<TcpStream>>) -> anyhow::Result<Self> {
+        let stream = timeout(PATIENCE, connecting).await??;
         stream.set_nodelay(true)?;
         Ok(Self { stream, buffer: Vec::new(), finished: false })
     }

@@ -23,7 +23,7 @@ fuzz_target!(|data: &[u8]| {
     assert!(signature.len() == 44 && signature.ends_with('=') && !signature.ends_with("=="));
 
     let (Some(method), Some(target)) = (text(), text()) else { return };
-    let request = SignedRequest { method, target, body: parts.next().unwrap_or_default() };
+    let request = SignedRequest::with_body(method, target, parts.next().unwrap_or_default());
     let now = signed.timestamp();
     let none = ScopeSet::default();
     let bounds = Bounds {

@@ -45,7 +45,9 @@ fn each_room_depends_on_what_it_may_know() {
         ("coherence", &["tokio", "tracing", "rusqlite", "http", "rescind-"]),
         ("store", &["axum", "hyper", "http", "rescind-guard", "rescind-server"]),
         ("guard", &["tokio", "rusqlite", "axum", "hyper", "reqwest", "rescind-server"]),
-        ("server", &["rusqlite", "clap"]),
+        ("access", &["rusqlite", "axum", "hyper", "reqwest", "rescind-store", "rescind-server"]),
+        ("tower", &["rusqlite", "hyper", "reqwest", "rescind-server"]),
+        ("server", &["rusqlite", "clap", "rescind-tower"]),
     ];
     for (room, names) in forbidden {
         let manifest =

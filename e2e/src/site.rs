@@ -1,0 +1,93 @@
+//! `rescind serve` with a configuration file, for what `rescind dev` does not let anybody choose.
+
+use crate::server::{Facts, Home, Server};
+use anyhow::{Context as _, bail, ensure};
+use serde_json::Value;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+const READY_POLLS_MAX: u32 = 300;
+const POLL: Duration = Duration::from_millis(100);
+
+const CONFIG: &str = r#"
+[public]
+listen = "127.0.0.1:0"
+[admin]
+listen = "127.0.0.1:0"
+bootstrap_token_file = "HOME/admin.token"
+[grpc]
+listen = "127.0.0.1:0"
+[store]
+path = "HOME/data"
+[sealing]
+key_files = ["HOME/sealing.key"]
+[log]
+format = "json"
+[verify]
+listen = "127.0.0.1:0"
+"#;
+
+impl Home {
+    /// A server with these lines in its section `[verify]`, and nobody in its database.
+    pub async fn serve(&self, verify: &str) -> anyhow::Result<Server> {
+        let admin_token = self.keygen("admin-token", "admin.token").await?;
+        self.keygen("sealing-key", "sealing.key").await?;
+        let home = self.path().to_str().context("a path that is not UTF-8")?;
+        let config = self.path().join("rescind.toml");
+        std::fs::write(&config, CONFIG.replace("HOME", home) + verify)?;
+        let mut command = self.command(&["serve", "--config"])?;
+        command.arg(config).stdout(Stdio::null()).stderr(self.open_log()?);
+        let mut child = command.spawn()?;
+        for _ in 0..READY_POLLS_MAX {
+            if let Some(status) = child.try_wait()? {
+                bail!("it ended with {status}:\n{}", self.log_tail());
+            }
+            if let Some(ready) = self.ready_line()? {
+                return Ok(Server::new(child, facts(&ready, admin_token, self)?));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        bail!("not ready:\n{}", self.log_tail())
+    }
+
+    async fn keygen(&self, kind: &str, file: &str) -> anyhow::Result<String> {
+        let output = self.command(&["keygen", kind])?.output().await?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        write_private(&self.path().join(file), &output.stdout)?;
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    }
+
+    fn ready_line(&self) -> anyhow::Result<Option<Value>> {
+        let log = String::from_utf8(self.log()?)?;
+        let lines = log.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        let mut lines = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        Ok(lines.find(|line| line["message"] == "ready"))
+    }
+}
+
+fn facts(ready: &Value, admin_token: String, home: &Home) -> anyhow::Result<Facts> {
+    let url = |listener: &str| {
+        let address =
+            ready[listener].as_str().with_context(|| format!("no {listener}: {ready}"))?;
+        anyhow::Ok(format!("http://{address}"))
+    };
+    Ok(Facts {
+        base_url: url("public")?,
+        verify_url: url("verify")?,
+        admin_url: url("admin")?,
+        grpc_url: url("grpc")?,
+        admin_token,
+        data: home.data(),
+        ..Facts::default()
+    })
+}
+
+fn write_private(file: &Path, text: &[u8]) -> anyhow::Result<()> {
+    let mut open = OpenOptions::new();
+    open.write(true).create(true).truncate(true).mode(0o600);
+    Ok(open.open(file)?.write_all(text)?)
+}
