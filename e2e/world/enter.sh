@@ -23,11 +23,11 @@ over() {
   chmod --reference="$1" "/mnt/upper$1"
   mount -t overlay overlay -o "lowerdir=$1,upperdir=/mnt/upper$1,workdir=/mnt/work$1" "$1"
 }
-for folder in /etc /var /root /home /usr/local "$checkout"; do over "$folder"; done
+# The checkout last: it may lie in one of the others.
+for folder in /etc /var /root /home /usr/local /tmp "$checkout"; do over "$folder"; done
 
 # What Cargo has built may be used, and added to.
 if [ -d "$checkout/target/debug" ]; then mount --bind /mnt/debug "$checkout/target/debug"; fi
-mount -t tmpfs -o mode=1777 tmpfs /tmp
 
 mkdir -p "$HOME"
 cd "$checkout"
