@@ -143,9 +143,17 @@ impl Connection {
     }
 
     /// Sends a request and reads its answer, both on this connection.
+    ///
+    /// A server may answer, and close, before it has read all of a body that it does not want; a
+    /// client that writes on meanwhile is to look for that answer (RFC 9112 §9.5). So a broken pipe
+    /// is a fault only where no answer is.
     pub async fn ask(&mut self, request: &Request) -> anyhow::Result<Answer> {
-        self.send(&request.bytes()).await?;
-        self.answer_to(&request.method, PATIENCE).await
+        let sent = self.send(&request.bytes()).await;
+        let answer = self.answer_to(&request.method, PATIENCE).await;
+        match sent {
+            Err(unsent) => answer.or(Err(unsent)),
+            Ok(()) => answer,
+        }
     }
 
     pub async fn send(&mut self, bytes: &[u8]) -> anyhow::Result<()> {

@@ -9,7 +9,7 @@ use rescind_e2e::recorder::Recorder;
 use rescind_e2e::server::{Home, Server};
 use rescind_e2e::wire::{Connection, PATIENCE, Request};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
@@ -63,37 +63,54 @@ async fn token_revoked_by_an_operator_is_refused_everywhere_at_once() -> anyhow:
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn revoked_token_is_refused_with_requests_in_flight() -> anyhow::Result<()> {
     const CALLERS: u32 = 8;
+    /// Before the revocation, and after it.
+    const CALLS: usize = 100;
     let home = Home::new()?;
     let server = home.start().await?;
     for credential in credentials(&server).await? {
         let recorder = Arc::new(Recorder::default());
         recorder.given(credential.id());
         let stop = Arc::new(AtomicBool::new(false));
+        let calls = Arc::new(AtomicUsize::new(0));
         let mut callers = JoinSet::new();
         for client in 1..=CALLERS {
             let (recorder, stop) = (Arc::clone(&recorder), Arc::clone(&stop));
-            let (mut connection, credential) = (server.connect().await?, credential.clone());
+            let (calls, credential) = (Arc::clone(&calls), credential.clone());
+            let mut connection = server.connect().await?;
             callers.spawn(async move {
                 while !stop.load(Ordering::Relaxed) {
                     recorder.verify(client, &mut connection, &credential).await?;
+                    calls.fetch_add(1, Ordering::Relaxed);
                 }
                 anyhow::Ok(())
             });
         }
-        tokio::time::sleep(Duration::from_millis(150)).await;
+        until_more(&calls, CALLS).await?;
         let mut own = server.connect().await?;
         let outcome = recorder.revoke(0, &mut own, &credential).await?;
         assert_eq!(outcome, Outcome::Accepted);
-        tokio::time::sleep(Duration::from_millis(150)).await;
+        until_more(&calls, CALLS).await?;
         stop.store(true, Ordering::Relaxed);
         callers.join_all().await.into_iter().collect::<anyhow::Result<()>>()?;
 
         let (history, odd) = recorder.finish();
         let verdict = judge(&history, 0);
         assert_eq!((odd, &verdict.violations), (vec![], &vec![]));
-        assert!(verdict.accepted > 50 && verdict.refused > 50, "{verdict}");
+        // Of those that were counted just before it, some were still under way.
+        assert!(verdict.accepted > CALLS / 2 && verdict.refused > CALLS / 2, "{verdict}");
     }
     Ok(())
+}
+
+/// However slow the machine is.
+async fn until_more(calls: &AtomicUsize, more: usize) -> anyhow::Result<()> {
+    let enough = calls.load(Ordering::Relaxed) + more;
+    let counted = async {
+        while calls.load(Ordering::Relaxed) < enough {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, counted).await.context("too few calls were answered")
 }
 
 /// The decision is made on a whole head, so it is made after the revocation.
