@@ -2,7 +2,7 @@
 //!
 //! Two traits, [`ReadStore`] and [`WriteStore`], with one conformance suite that every backend
 //! runs. Each mutation is one named transaction that also writes its audit entry, raises the epoch
-//! if it takes power away, commits durably, and only then tells the [`Follower`] (the index in
+//! if it changes what is in memory, commits durably, and only then tells the [`Follower`] (the index in
 //! memory) and returns. Policy is not decided here: rules come from `rescind-core` and run inside
 //! the transaction.
 
@@ -17,4 +17,4 @@ pub mod conformance;
 
 pub use model::*;
 pub use seal::{KeyId, KeyRing, KeyRingError};
-pub use traits::{Follower, ReadStore, Store, WriteStore};
+pub use traits::{Follower, ReadStore, Settler, Store, WriteStore};

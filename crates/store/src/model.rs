@@ -7,8 +7,32 @@ use rescind_core::{
 };
 use std::time::Duration;
 
-/// Number of the last change that took power away; without gaps, in commit order.
+/// Number of the last change to what verifiers hold in memory; without gaps, in commit order.
+///
+/// Every change of an owner or a token counts, whether it takes power away or gives it back, so that
+/// whoever has applied all up to a number knows everything up to it. New owners and new tokens do
+/// not count: nobody can hold an old state of them. Nor does what no verifier decides by (a token's
+/// label, a password).
 pub type Epoch = u64;
+
+/// By how many verifiers an epoch is known. A revocation is answered once it is settled: each of
+/// them has either applied it or may answer no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// Everything up to here is.
+    pub epoch: Epoch,
+    /// Nodes that have applied it.
+    pub acknowledged: u32,
+    /// Nodes that did not, and whose leases have run out since.
+    pub waited_out: u32,
+}
+
+impl Settled {
+    /// On the only node there is: it has applied the change, and there is no lease to wait for.
+    pub fn alone(epoch: Epoch) -> Self {
+        Self { epoch, acknowledged: 1, waited_out: 0 }
+    }
+}
 
 /// What a token is verified with.
 #[derive(Clone, Debug)]
@@ -199,20 +223,28 @@ pub enum TokenSet {
 /// What the revocation of a set has come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SetRevoked {
-    pub epoch: Epoch,
+    pub settled: Settled,
     /// The bound of this level as it stands now: an earlier one may be stricter than what was asked.
     pub not_before: Timestamp,
 }
 
+/// What the revocation of all tokens of a kind has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AllRevoked {
+    /// How many there were to revoke.
+    pub count: usize,
+    pub settled: Settled,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Revoked {
-    /// This call revoked it, at this epoch.
-    Now {
-        epoch: Epoch,
-    },
-    /// It was revoked before, and is just as final.
+    /// This call revoked it.
+    Now(Settled),
+    /// It was revoked before, and is just as final: whoever did that may have died before it was
+    /// settled.
     Before {
         record: TokenRecord,
+        settled: Settled,
     },
     Unknown,
 }
@@ -318,6 +350,10 @@ pub enum StoreError {
     /// Nothing was changed; it may work again later (disk full, queue full).
     #[error("the store cannot write now")]
     Unavailable(#[source] Option<Box<dyn std::error::Error + Send + Sync>>),
+    /// Whether it was done is not known: the connection was lost while it was being committed.
+    /// This is never "done", and asking again tells.
+    #[error("it is not known whether this was written")]
+    Uncertain(#[source] Option<Box<dyn std::error::Error + Send + Sync>>),
     /// The outcome is unknown or the store is broken; this process must stop answering.
     #[error("the store has failed")]
     Failed(#[source] Option<Box<dyn std::error::Error + Send + Sync>>),

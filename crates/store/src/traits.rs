@@ -1,10 +1,10 @@
 //! The seam: reading apart from writing, and the follower that is told of each commit.
 
 use crate::{
-    AuditFilter, AuditRow, By, Change, Created, Epoch, IssueError, NewOwner, NewRotation, NewToken,
-    OwnerError, OwnerFilter, OwnerUpdate, Revocation, RevocationOfAll, Revoked, RotateError,
-    Rotated, SetRevocation, SetRevoked, StoreError, StoredToken, StoredUser, TokenFilter,
-    UpdateError,
+    AllRevoked, AuditFilter, AuditRow, By, Change, Created, Epoch, IssueError, NewOwner,
+    NewRotation, NewToken, OwnerError, OwnerFilter, OwnerUpdate, Revocation, RevocationOfAll,
+    Revoked, RotateError, Rotated, SetRevocation, SetRevoked, Settled, StoreError, StoredToken,
+    StoredUser, TokenFilter, UpdateError,
 };
 use async_trait::async_trait;
 use rescind_core::{Digest, Owner, OwnerId, Timestamp, TokenId, TokenRecord, TokenUpdate};
@@ -31,7 +31,8 @@ pub trait ReadStore: Send + Sync {
     async fn epoch(&self) -> Result<Epoch, StoreError>;
 }
 
-/// Mutations. Each returns after the durable commit *and* after the follower has applied it.
+/// Mutations. Each returns after the durable commit *and* after the follower has applied it. What
+/// takes power away, or finds it taken already, returns only once it is [`Settled`] besides.
 ///
 /// Where the actor is a token, the transaction itself sees that it is in force and its owner not
 /// suspended: a request that was let in before, and waited, must not act with a power that has been
@@ -60,9 +61,9 @@ pub trait WriteStore: ReadStore {
         by: By,
     ) -> Result<TokenRecord, UpdateError>;
     async fn revoke(&self, what: Revocation, by: By) -> Result<Revoked, StoreError>;
-    /// How many there were; without any, nothing is changed. A token that is issued at the same
-    /// time comes either before this, and is revoked, or after it.
-    async fn revoke_all(&self, what: RevocationOfAll, by: By) -> Result<usize, StoreError>;
+    /// Without any, nothing is changed. A token that is issued at the same time comes either before
+    /// this, and is revoked, or after it.
+    async fn revoke_all(&self, what: RevocationOfAll, by: By) -> Result<AllRevoked, StoreError>;
     /// Takes back all tokens of a set. An owner that is not there is [`OwnerError::Unknown`]; a
     /// tenant without owners is bounded all the same.
     async fn revoke_set(&self, what: SetRevocation, by: By) -> Result<SetRevoked, OwnerError>;
@@ -74,6 +75,15 @@ pub trait WriteStore: ReadStore {
 
 pub trait Store: WriteStore {}
 impl<T: WriteStore> Store for T {}
+
+/// Waits until an epoch is [`Settled`], where several nodes verify. It is asked after the commit,
+/// beside the writer, so that nobody else's write waits too.
+#[async_trait]
+pub trait Settler: Send + Sync {
+    /// Returns when every node has applied all up to `epoch`, this one included, or can no longer
+    /// hold a lease. An error is no answer: what was committed stays, and nothing is promised.
+    async fn settle(&self, epoch: Epoch) -> Result<Settled, StoreError>;
+}
 
 /// The index in memory. Called by one thread at a time, in commit order, after the commit is
 /// durable and before the call that caused it returns. Must not block.

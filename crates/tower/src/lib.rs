@@ -92,5 +92,5 @@ pub use rescind_guard::credentials::{CredentialHeaders, SigningHeaders};
 pub use rescind_guard::{Clock, Refusal};
 pub use rescind_store::{
     IssueError, IssuedBefore, KeyRing, Overlap, OwnerError, OwnerUpdate, Revoked, RotateError,
-    SetRevoked, Store, StoreError, StoredToken, TokenFilter, TokenSet, UpdateError,
+    SetRevoked, Settled, Store, StoreError, StoredToken, TokenFilter, TokenSet, UpdateError,
 };

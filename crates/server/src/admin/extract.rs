@@ -124,7 +124,10 @@ impl From<StoreError> for Problem {
                 let detail = "This Idempotency-Key was sent with another request before.";
                 Self::of(ProblemType::IdempotencyKeyReused, detail)
             }
-            StoreError::Unavailable(_) | StoreError::Failed(_) | StoreError::Corrupt(_) => {
+            StoreError::Unavailable(_)
+            | StoreError::Uncertain(_)
+            | StoreError::Failed(_)
+            | StoreError::Corrupt(_) => {
                 crate::service::log_store_error(&error);
                 Self::unavailable()
             }

@@ -25,7 +25,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Admin>> {
 #[derive(Serialize, ToSchema)]
 struct Status {
     version: &'static str,
-    /// Number of the last change that took power away.
+    /// Number of the last change to owners and tokens.
     #[schema(required)]
     epoch: Option<u64>,
     #[schema(required)]

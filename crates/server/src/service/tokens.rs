@@ -8,8 +8,8 @@ use rescind_core::{
 };
 use rescind_store::{
     Created, Epoch, Idempotency, IssueError, Material, NewToken, OwnerError, Revocation,
-    RevocationOfAll, Revoked, SetRevocation, SetRevoked, Standing, StoreError, StoredToken,
-    TokenFilter,
+    RevocationOfAll, Revoked, SetRevocation, SetRevoked, Settled, Standing, StoreError,
+    StoredToken, TokenFilter,
 };
 use std::time::Duration;
 
@@ -115,9 +115,9 @@ impl Services {
         let begun = self.boottime_millis();
         let outcome = self.store.revoke(what, self.by(actor)).await?;
         Ok(match outcome {
-            Revoked::Now { epoch } => RevokeOutcome::Revoked(self.achieved(epoch, begun)),
-            Revoked::Before { record } => {
-                let achieved = self.achieved(self.guard.applied_epoch(), begun);
+            Revoked::Now(settled) => RevokeOutcome::Revoked(self.achieved(settled, begun)),
+            Revoked::Before { record, settled } => {
+                let achieved = self.achieved(settled, begun);
                 RevokeOutcome::AlreadyRevoked { record, achieved }
             }
             Revoked::Unknown => RevokeOutcome::Unknown,
@@ -132,13 +132,13 @@ impl Services {
     ) -> Result<(SetRevoked, Achieved), OwnerError> {
         let begun = self.boottime_millis();
         let revoked = self.store.revoke_set(what, self.by(actor)).await?;
-        Ok((revoked, self.achieved(revoked.epoch, begun)))
+        Ok((revoked, self.achieved(revoked.settled, begun)))
     }
 
-    /// One node: it has acknowledged by applying the change, and there is no lease to wait for.
-    fn achieved(&self, epoch: Epoch, begun: u64) -> Achieved {
+    fn achieved(&self, settled: Settled, begun: u64) -> Achieved {
+        let Settled { epoch, acknowledged, waited_out } = settled;
         let took = Duration::from_millis(self.boottime_millis().saturating_sub(begun));
-        Achieved { epoch, nodes_acknowledged: 1, leases_waited_for: 0, took }
+        Achieved { epoch, nodes_acknowledged: acknowledged, leases_waited_for: waited_out, took }
     }
 
     fn boottime_millis(&self) -> u64 {
@@ -159,7 +159,7 @@ impl Services {
         let by = self.by(Actor::owner(&owner));
         let reason = RevocationReason::Unspecified;
         let what = RevocationOfAll { owner, kind: TokenKind::ApiKey, reason };
-        self.store.revoke_all(what, by).await
+        Ok(self.store.revoke_all(what, by).await?.count)
     }
 
     /// Every active token of an owner of one kind, oldest first, however many there are.

@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 use rescind_core::{Digest, Owner, OwnerId, Timestamp, TokenId, TokenRecord, TokenUpdate};
 use rescind_store::{
-    AuditFilter, AuditRow, By, Created, Epoch, IssueError, NewOwner, NewRotation, NewToken,
-    OwnerError, OwnerFilter, OwnerUpdate, ReadStore, Revocation, RevocationOfAll, Revoked,
-    RotateError, Rotated, SetRevocation, SetRevoked, Store, StoreError, StoredToken, StoredUser,
-    TokenFilter, UpdateError, WriteStore,
+    AllRevoked, AuditFilter, AuditRow, By, Created, Epoch, IssueError, NewOwner, NewRotation,
+    NewToken, OwnerError, OwnerFilter, OwnerUpdate, ReadStore, Revocation, RevocationOfAll,
+    Revoked, RotateError, Rotated, SetRevocation, SetRevoked, Store, StoreError, StoredToken,
+    StoredUser, TokenFilter, UpdateError, WriteStore,
 };
 use std::sync::{Arc, Mutex};
 
@@ -58,7 +58,7 @@ counted! { WriteStore {
     fn rotate(what: NewRotation, by: By) -> Result<Created<Rotated>, RotateError>;
     fn update_token(id: TokenId, update: TokenUpdate, by: By) -> Result<TokenRecord, UpdateError>;
     fn revoke(what: Revocation, by: By) -> Result<Revoked, StoreError>;
-    fn revoke_all(what: RevocationOfAll, by: By) -> Result<usize, StoreError>;
+    fn revoke_all(what: RevocationOfAll, by: By) -> Result<AllRevoked, StoreError>;
     fn revoke_set(what: SetRevocation, by: By) -> Result<SetRevoked, OwnerError>;
     fn record_use(uses: Vec<(TokenId, Timestamp)>) -> Result<(), StoreError>;
 } }

@@ -15,7 +15,7 @@ fn update() -> TokenUpdate {
 }
 
 /// Each update, and the epoch after it.
-pub async fn updated_token_is_told_and_only_less_power_raises_the_epoch(backend: &dyn Backend) {
+pub async fn updated_token_is_told_and_all_but_its_label_raises_the_epoch(backend: &dyn Backend) {
     let scene = Scene::of(backend).await;
     scene.create(partner("p")).await;
     let wide = scopes(&["account_creation", "trading"]);
@@ -31,7 +31,7 @@ pub async fn updated_token_is_told_and_only_less_power_raises_the_epoch(backend:
             (TokenUpdate { expires_at: Some(at(400)), ..update() }, 3),
             (TokenUpdate { allowed_networks: Some(Some(networks(&["::/0"]))), ..update() }, 4),
             (TokenUpdate { allowed_networks: Some(Some(networks(&[]))), ..update() }, 5),
-            (TokenUpdate { allowed_networks: Some(None), label: Some(None), ..update() }, 5),
+            (TokenUpdate { allowed_networks: Some(None), label: Some(None), ..update() }, 6),
             (
                 TokenUpdate {
                     scopes: Some(scopes(&[])),
@@ -39,7 +39,7 @@ pub async fn updated_token_is_told_and_only_less_power_raises_the_epoch(backend:
                     allowed_networks: Some(Some(networks(&["192.0.2.7"]))),
                     ..update()
                 },
-                6,
+                7,
             ),
         ];
         for (change, epoch) in steps {

@@ -23,13 +23,13 @@ pub async fn follower_knows_of_a_change_before_its_caller(backend: &dyn Backend)
             let record = scene.issue(new).await;
             assert!(scene.heard(&Event::Issued(record.clone(), told)));
             let answer = scene.store.revoke(revocation(&record.id), by(2)).await.unwrap();
-            let Revoked::Now { epoch } = answer else { panic!("{answer:?}") };
+            let Revoked::Now(settled) = answer else { panic!("{answer:?}") };
             assert!(scene.heard(&Event::Revoked(record.id, Some(digest(&format!("b{n}"))))));
             let reached = scene.events().into_iter().filter_map(|event| match event {
                 Event::Reached(epoch) => Some(epoch),
                 _ => None,
             });
-            assert!(reached.max() >= Some(epoch));
+            assert!(reached.max() >= Some(settled.epoch));
         })
     });
     for caller in callers.collect::<Vec<_>>() {
@@ -38,7 +38,7 @@ pub async fn follower_knows_of_a_change_before_its_caller(backend: &dyn Backend)
 }
 
 /// The audit trail is written inside the transactions: its order is the order of commit. Each
-/// entry here is of one change, and each change but the issues takes power away.
+/// entry here is of one change, and each change but the issues raises the epoch.
 pub async fn follower_hears_all_changes_in_the_order_of_commit(backend: &dyn Backend) {
     let scene = Scene::of(backend).await;
     scene.create(user("u")).await;

@@ -7,7 +7,9 @@ use super::{
         token, token_id, user,
     },
 };
-use crate::{By, IssuedBefore, OwnerUpdate, Revocation, RevocationOfAll, Revoked};
+use crate::{
+    AllRevoked, By, IssuedBefore, OwnerUpdate, Revocation, RevocationOfAll, Revoked, Settled,
+};
 use rescind_core::{Actor, RevocationReason, TokenKind, TokenState};
 use std::sync::Arc;
 
@@ -17,7 +19,7 @@ pub async fn first_revocation_is_final_and_keeps_its_evidence(backend: &dyn Back
     let record = scene.issue(bearer("b", "u")).await;
     let first = By { actor: Actor::owner(&record.owner), at: at(7) };
     let answer = scene.store.revoke(revocation(&record.id), first.clone()).await.unwrap();
-    assert_eq!(answer, Revoked::Now { epoch: 1 });
+    assert_eq!(answer, Revoked::Now(Settled::alone(1)));
     let expected = TokenState::Revoked {
         at: first.at,
         by: first.actor,
@@ -30,7 +32,9 @@ pub async fn first_revocation_is_final_and_keeps_its_evidence(backend: &dyn Back
     let before = scene.trace().await;
     let again = Revocation { reason: RevocationReason::Superseded, ..revocation(&record.id) };
     match scene.store.revoke(again, by(8)).await.unwrap() {
-        Revoked::Before { record } => assert_eq!(record.state, expected),
+        Revoked::Before { record, settled } => {
+            assert_eq!((record.state, settled), (expected.clone(), Settled::alone(1)));
+        }
         other => panic!("revoked twice: {other:?}"),
     }
     let unknown = scene.store.revoke(revocation(&token_id("nothing")), by(9)).await.unwrap();
@@ -76,11 +80,14 @@ pub async fn concurrent_revocations_of_one_token_have_one_winner(backend: &dyn B
         let mut winners = 0;
         for caller in callers {
             match caller.await.unwrap() {
-                Revoked::Now { epoch } => {
+                Revoked::Now(settled) => {
                     winners += 1;
-                    assert_eq!(epoch, round);
+                    assert_eq!(settled.epoch, round);
                 }
-                Revoked::Before { record } => assert_ne!(record.state, TokenState::Active),
+                Revoked::Before { record, settled } => {
+                    assert_ne!(record.state, TokenState::Active);
+                    assert_eq!(settled.epoch, round);
+                }
                 Revoked::Unknown => panic!("{id} is there"),
             }
         }
@@ -88,33 +95,35 @@ pub async fn concurrent_revocations_of_one_token_have_one_winner(backend: &dyn B
     }
 }
 
-pub async fn epoch_counts_what_takes_power_away_and_nothing_else(backend: &dyn Backend) {
+pub async fn epoch_counts_each_change_of_what_is_held_and_nothing_else(backend: &dyn Backend) {
     let scene = Scene::of(backend).await;
     scene.create(partner("p")).await;
     scene.issue(token("a", "p", TokenKind::ApiKey)).await;
     scene.issue(token("s", "p", TokenKind::Signing)).await;
     assert_eq!(scene.store.epoch().await.unwrap(), 0);
-    assert_eq!(scene.revoke(&token_id("a")).await, Revoked::Now { epoch: 1 });
-    assert_eq!(scene.revoke(&token_id("s")).await, Revoked::Now { epoch: 2 });
+    assert_eq!(scene.revoke(&token_id("a")).await, Revoked::Now(Settled::alone(1)));
+    assert_eq!(scene.revoke(&token_id("s")).await, Revoked::Now(Settled::alone(2)));
     scene.revoke(&token_id("s")).await;
 
     let none = OwnerUpdate::default();
     let narrow = Some(Some(scopes(&["trading"])));
     let steps = [
         (OwnerUpdate { suspended: Some(true), ..none.clone() }, 3),
-        (OwnerUpdate { suspended: Some(false), ..none.clone() }, 3),
-        (OwnerUpdate { token_management: Some(false), ..none.clone() }, 4),
-        (OwnerUpdate { token_management: Some(true), ..none.clone() }, 4),
-        (OwnerUpdate { allowed_scopes: narrow.clone(), ..none.clone() }, 5),
-        (allowed_scopes(Some(&["trading", "more"])), 5),
-        (allowed_scopes(Some(&["other", "more"])), 6),
-        (allowed_scopes(None), 6),
-        (allowed_scopes(Some(&["other", "more"])), 7),
-        (allowed_networks(Some(&["192.0.2.0/24"])), 8),
-        (allowed_networks(Some(&["192.0.2.0/25"])), 9),
-        (allowed_networks(None), 9),
-        (OwnerUpdate { not_before: moment(50), ..none.clone() }, 10),
-        (OwnerUpdate { not_before: moment(40), ..none.clone() }, 10),
+        (OwnerUpdate { suspended: Some(true), ..none.clone() }, 3),
+        (OwnerUpdate { suspended: Some(false), ..none.clone() }, 4),
+        (OwnerUpdate { token_management: Some(false), ..none.clone() }, 5),
+        (OwnerUpdate { token_management: Some(true), ..none.clone() }, 6),
+        (OwnerUpdate { allowed_scopes: narrow.clone(), ..none.clone() }, 7),
+        (allowed_scopes(Some(&["trading", "more"])), 8),
+        (allowed_scopes(Some(&["other", "more"])), 9),
+        (allowed_scopes(None), 10),
+        (allowed_scopes(None), 10),
+        (allowed_scopes(Some(&["other", "more"])), 11),
+        (allowed_networks(Some(&["192.0.2.0/24"])), 12),
+        (allowed_networks(Some(&["192.0.2.0/25"])), 13),
+        (allowed_networks(None), 14),
+        (OwnerUpdate { not_before: moment(50), ..none.clone() }, 15),
+        (OwnerUpdate { not_before: moment(40), ..none.clone() }, 15),
         (
             OwnerUpdate {
                 suspended: Some(true),
@@ -123,12 +132,19 @@ pub async fn epoch_counts_what_takes_power_away_and_nothing_else(backend: &dyn B
                 not_before: moment(60),
                 ..allowed_networks(Some(&[]))
             },
-            11,
+            16,
         ),
     ];
     for (update, epoch) in steps {
         scene.update("p", update.clone(), 70).await;
         assert_eq!(scene.store.epoch().await.unwrap(), epoch, "{update:?}");
+    }
+    scene.create(user("u")).await;
+    let names = OwnerUpdate { first_name: Some("New".into()), ..OwnerUpdate::default() };
+    let password = OwnerUpdate { password_hash: Some("$argon2id$new".into()), ..names.clone() };
+    for update in [names, password] {
+        scene.update("u", update.clone(), 71).await;
+        assert_eq!(scene.store.epoch().await.unwrap(), 17, "{update:?}");
     }
 }
 
@@ -158,7 +174,8 @@ pub async fn all_of_one_kind_are_revoked_in_one_write(backend: &dyn Backend) {
         reason: RevocationReason::KeyCompromise,
     };
     let before = scene.audit().await.len();
-    assert_eq!(scene.store.revoke_all(what("u"), by(5)).await.unwrap(), 3);
+    let all = AllRevoked { count: 3, settled: Settled::alone(1) };
+    assert_eq!(scene.store.revoke_all(what("u"), by(5)).await.unwrap(), all);
     assert_eq!((scene.audit().await.len(), scene.store.epoch().await.unwrap()), (before + 1, 1));
     for name in ["a", "b", "c"] {
         assert!(scene.heard(&Event::Revoked(token_id(name), Some(digest(name)))), "{name}");
@@ -166,6 +183,7 @@ pub async fn all_of_one_kind_are_revoked_in_one_write(backend: &dyn Backend) {
     let spared = scene.store.token(&other.id).await.unwrap().unwrap().record;
     assert_eq!(spared.state, TokenState::Active);
     let before = scene.trace().await;
-    assert_eq!(scene.store.revoke_all(what("u"), by(6)).await.unwrap(), 0);
+    let none = AllRevoked { count: 0, ..all };
+    assert_eq!(scene.store.revoke_all(what("u"), by(6)).await.unwrap(), none);
     assert_eq!(scene.trace().await, before);
 }

@@ -7,7 +7,8 @@ use super::{
     },
 };
 use crate::{
-    IssuedBefore, NewOwner, NewToken, OwnerError, OwnerUpdate, SetRevocation, SetRevoked, TokenSet,
+    IssuedBefore, NewOwner, NewToken, OwnerError, OwnerUpdate, SetRevocation, SetRevoked, Settled,
+    TokenSet,
 };
 use rescind_core::{RevocationReason, TokenKind, TokenState};
 
@@ -33,7 +34,7 @@ pub async fn set_is_taken_back_in_one_entry_whatever_its_size(backend: &dyn Back
             reason: RevocationReason::KeyCompromise,
         };
         let not_before = at(5).plus_millis(1);
-        let expected = SetRevoked { epoch, not_before };
+        let expected = SetRevoked { settled: Settled::alone(epoch), not_before };
         assert_eq!(scene.store.revoke_set(what, by(5)).await.unwrap(), expected);
         assert_eq!(scene.store.epoch().await.unwrap(), epoch);
         let audit = scene.audit().await;

@@ -148,8 +148,8 @@ fn creation(owner: &Owner) -> Value {
     detail
 }
 
-/// Changes what differs. An update that changes nothing leaves no trace; one that takes power away
-/// raises the epoch once, however many of its parts do.
+/// Changes what differs. An update that changes nothing leaves no trace; one that changes what
+/// verifiers hold raises the epoch once, however many of its parts do.
 pub(super) fn update(
     tx: &mut Tx<'_>,
     id: &OwnerId,
@@ -169,9 +169,9 @@ pub(super) fn update(
     let administered = tx.administered_until(concerned, by.at)?;
     write(tx, &after, password_hash.as_deref())?;
     tx.require_administered(administered, by.at)?;
-    let taken = taken_away(&before, &after);
-    if !taken.is_empty() {
-        tx.raise_epoch("owner", id.as_str(), &taken.join(" "), by.at)?;
+    let changes = changes(&before, &after);
+    if !changes.is_empty() {
+        tx.raise_epoch("owner", id.as_str(), &changes.join(" "), by.at)?;
     }
     let (action, mut detail) = difference(&before, &after);
     if password_hash.is_some() {
@@ -251,23 +251,26 @@ pub(super) fn raise_not_before(tx: &Tx<'_>, owner: &Owner) -> Result<(), Fault> 
     write(tx, owner, None)
 }
 
-/// What an owner or its tokens could do before and cannot do after.
-fn taken_away(before: &Owner, after: &Owner) -> Vec<&'static str> {
+/// How an owner differs from what verifiers hold of it: the reasons in the log.
+fn changes(before: &Owner, after: &Owner) -> Vec<&'static str> {
     let (old, new) = (&before.capabilities, &after.capabilities);
+    let (was, is) = (before.state.is_suspended(), after.state.is_suspended());
     let narrowed = match (&old.allowed_scopes, &new.allowed_scopes) {
         (Some(old), Some(new)) => !new.contains_all(old),
         (None, Some(_)) => true,
         (_, None) => false,
     };
+    let scopes = old.allowed_scopes != new.allowed_scopes;
     [
-        ("suspended", after.state.is_suspended() && !before.state.is_suspended()),
+        ("suspended", is && !was),
+        ("resumed", was && !is),
         ("token_management_off", old.token_management && !new.token_management),
+        ("token_management_on", new.token_management && !old.token_management),
         ("scopes_narrowed", narrowed),
-        (
-            "networks_changed",
-            new.allowed_networks.is_some() && old.allowed_networks != new.allowed_networks,
-        ),
-        ("not_before_raised", after.not_before > before.not_before),
+        ("scopes_widened", scopes && !narrowed),
+        ("networks_changed", old.allowed_networks != new.allowed_networks),
+        ("not_before_raised", after.not_before != before.not_before),
+        ("renamed", after.kind != before.kind),
     ]
     .into_iter()
     .filter_map(|(reason, holds)| holds.then_some(reason))

@@ -6,8 +6,8 @@ use super::{
     tx::Tx,
 };
 use crate::{
-    By, Change, Epoch, OwnerError, Revocation, RevocationOfAll, Revoked, SetRevocation, SetRevoked,
-    StoreError, TokenSet,
+    AllRevoked, By, Change, Epoch, OwnerError, Revocation, RevocationOfAll, Revoked, SetRevocation,
+    SetRevoked, Settled, StoreError, TokenSet,
 };
 use rescind_core::{Digest, OwnerId, RevocationReason, TenantId, Timestamp, TokenId, TokenKind};
 use rusqlite::{OptionalExtension, named_params, params};
@@ -24,10 +24,11 @@ pub(super) fn revoke(
     let Some(digest) = end(tx, what, by)? else {
         let known = tokens::get(tx, &what.id)?.map(|(record, _)| record);
         let owned = known.filter(|record| what.owner.as_ref().is_none_or(|id| record.owner == *id));
-        return Ok(owned.map_or(Revoked::Unknown, |record| Revoked::Before { record }));
+        let settled = Settled::alone(tx.epoch()?);
+        return Ok(owned.map_or(Revoked::Unknown, |record| Revoked::Before { record, settled }));
     };
     tx.require_administered(administered, by.at)?;
-    Ok(Revoked::Now { epoch: note(tx, what, digest, by)? })
+    Ok(Revoked::Now(Settled::alone(note(tx, what, digest, by)?)))
 }
 
 fn is_admins(tx: &Tx<'_>, id: &TokenId) -> Result<bool, Fault> {
@@ -66,11 +67,11 @@ pub(super) fn revoke_all(
     tx: &mut Tx<'_>,
     what: &RevocationOfAll,
     by: &By,
-) -> Result<usize, Stop<StoreError>> {
+) -> Result<AllRevoked, Stop<StoreError>> {
     let administered = tx.administered_until(what.kind == TokenKind::Admin, by.at)?;
     let ended = end_all(tx, what, by)?;
     if ended.is_empty() {
-        return Ok(0);
+        return Ok(AllRevoked { count: 0, settled: Settled::alone(tx.epoch()?) });
     }
     tx.require_administered(administered, by.at)?;
     let (count, reason, kind) = (ended.len(), what.reason.as_str(), what.kind.as_str());
@@ -78,7 +79,7 @@ pub(super) fn revoke_all(
     let detail = json!({"reason": reason, "kind": kind, "count": count, "epoch": epoch});
     tx.audit(by, "owner.tokens_revoked", what.owner.as_str(), &detail)?;
     ended.into_iter().for_each(|(id, digest)| tx.tell(Change::Revoked { id, digest }));
-    Ok(count)
+    Ok(AllRevoked { count, settled: Settled::alone(epoch) })
 }
 
 /// One row, whatever the number of tokens.
@@ -108,7 +109,7 @@ pub(super) fn revoke_set(
     let start = start.to_rfc3339_millis();
     let detail = json!({"reason": reason, "issued_before": start, "epoch": epoch});
     tx.audit(by, &format!("{level}.tokens_revoked"), subject, &detail)?;
-    Ok(SetRevoked { epoch, not_before })
+    Ok(SetRevoked { settled: Settled::alone(epoch), not_before })
 }
 
 /// A bound only ever goes up.

@@ -14,9 +14,9 @@ use super::{
     writer::{Message, Written},
 };
 use crate::{
-    AuditFilter, AuditRow, By, Created, Epoch, IssueError, NewOwner, NewRotation, NewToken,
-    OwnerError, OwnerFilter, OwnerUpdate, ReadStore, Revocation, RevocationOfAll, Revoked,
-    RotateError, Rotated, SetRevocation, SetRevoked, StoreError, StoredToken, StoredUser,
+    AllRevoked, AuditFilter, AuditRow, By, Created, Epoch, IssueError, NewOwner, NewRotation,
+    NewToken, OwnerError, OwnerFilter, OwnerUpdate, ReadStore, Revocation, RevocationOfAll,
+    Revoked, RotateError, Rotated, SetRevocation, SetRevoked, StoreError, StoredToken, StoredUser,
     TokenFilter, UpdateError, WriteStore,
 };
 use async_trait::async_trait;
@@ -224,7 +224,7 @@ impl WriteStore for SqliteStore {
         .await
     }
 
-    async fn revoke_all(&self, what: RevocationOfAll, by: By) -> Result<usize, StoreError> {
+    async fn revoke_all(&self, what: RevocationOfAll, by: By) -> Result<AllRevoked, StoreError> {
         self.tx("revoke_all", move |tx| {
             tx.check_actor(&by)?;
             revocation::revoke_all(tx, &what, &by)

@@ -160,9 +160,9 @@ pub(super) fn update(
     let administered = tx.administered_until(before.kind == TokenKind::Admin, by.at)?;
     write(tx, &after)?;
     tx.require_administered(administered, by.at)?;
-    let taken = taken_away(&before, &after);
-    if !taken.is_empty() {
-        tx.raise_epoch("token", id.as_str(), &taken.join(" "), by.at)?;
+    let changes = changes(&before, &after);
+    if !changes.is_empty() {
+        tx.raise_epoch("token", id.as_str(), &changes.join(" "), by.at)?;
     }
     tx.audit(by, "token.updated", id.as_str(), &difference(&before, &after))?;
     tx.tell(Change::Updated { record: after.clone(), digest });
@@ -194,12 +194,13 @@ fn overlap(record: &TokenRecord) -> Option<i64> {
     Some(i64::try_from(overlap.as_millis()).unwrap_or(i64::MAX))
 }
 
-fn taken_away(before: &TokenRecord, after: &TokenRecord) -> Vec<&'static str> {
-    let networks = &after.allowed_networks;
+/// How a token differs from what verifiers hold of it: the reasons in the log. None decides by its
+/// label.
+fn changes(before: &TokenRecord, after: &TokenRecord) -> Vec<&'static str> {
     [
         ("scopes_narrowed", after.scopes != before.scopes),
         ("end_moved_closer", after.expires_at != before.expires_at),
-        ("networks_changed", networks.is_some() && *networks != before.allowed_networks),
+        ("networks_changed", after.allowed_networks != before.allowed_networks),
     ]
     .into_iter()
     .filter_map(|(reason, holds)| holds.then_some(reason))

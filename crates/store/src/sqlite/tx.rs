@@ -4,7 +4,7 @@
 
 use super::{
     fault::{Fault, Stop},
-    rows,
+    queries, rows,
 };
 use crate::{By, Change, Epoch, Idempotency, IssuedBefore, KeyRing, StoreError};
 use rescind_core::{Digest, Timestamp, audit};
@@ -179,7 +179,7 @@ impl<'a> Tx<'a> {
         self.told.changes.push(change);
     }
 
-    /// Power was taken away: the next epoch, and its row in the log. One row lock, no gaps.
+    /// What verifiers hold was changed: the next epoch, and its row in the log. One row lock, no gaps.
     pub(super) fn raise_epoch(
         &mut self,
         what: &str,
@@ -199,6 +199,10 @@ impl<'a> Tx<'a> {
             .execute(params![epoch, what, subject, reason, at.as_millis()])?;
         self.told.epoch = Some(epoch);
         Ok(epoch)
+    }
+
+    pub(super) fn epoch(&self) -> Result<Epoch, Fault> {
+        queries::epoch(self.sql)
     }
 
     /// Adds the next entry to the audit chain. `detail` never holds a secret.

@@ -90,7 +90,7 @@ pub(super) struct Fresh {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Achieved)]
 pub(in crate::admin) struct Done {
-    /// Number of the last change that took power away; null for an operator of one tenant, whom
+    /// Number of the last change to owners and tokens; null for an operator of one tenant, whom
     /// it would tell of the others'.
     #[schema(minimum = 0, required)]
     epoch: Option<u64>,

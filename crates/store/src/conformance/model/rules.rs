@@ -4,9 +4,9 @@
 
 use super::{Step, said, state::Model};
 use crate::{
-    By, Created, IssueError, NewOwner, NewRotation, NewToken, Overlap, OwnerError, OwnerUpdate,
-    Revocation, RevocationOfAll, Revoked, RotateError, Rotated, SetRevocation, SetRevoked,
-    StoreError, TokenSet, UpdateError,
+    AllRevoked, By, Created, IssueError, NewOwner, NewRotation, NewToken, Overlap, OwnerError,
+    OwnerUpdate, Revocation, RevocationOfAll, Revoked, RotateError, Rotated, SetRevocation,
+    SetRevoked, Settled, StoreError, TokenSet, UpdateError,
 };
 use rescind_core::{
     Capabilities, Owner, OwnerId, OwnerKind, OwnerState, RevocationReason, Rotation, ScopeSet,
@@ -97,35 +97,23 @@ impl Model {
         let before = self.owner(id).ok_or(OwnerError::Unknown)?.clone();
         let mut after = before.clone();
         let (old, new) = (&before.capabilities, &mut after.capabilities);
-        let mut less = false;
         if update.suspended == Some(true) && !before.state.is_suspended() {
             after.state = OwnerState::Suspended { at: by.at, by: by.actor.clone() };
-            less = true;
         }
         if update.suspended == Some(false) {
             after.state = OwnerState::Active;
         }
         new.token_management = update.token_management.unwrap_or(old.token_management);
-        less |= old.token_management && !new.token_management;
-        if let Some(scopes) = update.allowed_scopes {
-            less |= scopes.as_ref().is_some_and(|most| {
-                old.allowed_scopes.as_ref().is_none_or(|old| !most.contains_all(old))
-            });
-            new.allowed_scopes = scopes;
-        }
-        if let Some(networks) = update.allowed_networks {
-            less |= networks.is_some() && networks != old.allowed_networks;
-            new.allowed_networks = networks;
-        }
+        new.allowed_scopes = update.allowed_scopes.unwrap_or(old.allowed_scopes.clone());
+        new.allowed_networks = update.allowed_networks.unwrap_or(old.allowed_networks.clone());
         let start = update.not_before.map(|before| self.bound(before, by.at));
-        less |= start > before.not_before;
         after.not_before = start.max(before.not_before);
         let mut password = false;
         if let OwnerKind::User { first_name, .. } = &mut after.kind {
             *first_name = update.first_name.unwrap_or_else(|| first_name.clone());
             password = update.password_hash.is_some();
         }
-        self.epoch += u64::from(less);
+        self.epoch += u64::from(after != before);
         self.entries += u64::from(after != before || password);
         self.put_owner(&after);
         Ok(after)
@@ -266,11 +254,8 @@ impl Model {
             return Err(UpdateError::Revoked);
         }
         let after = update.of(&before)?;
-        let networks = &after.allowed_networks;
-        let less = after.scopes != before.scopes
-            || after.expires_at != before.expires_at
-            || networks.is_some() && *networks != before.allowed_networks;
-        self.epoch += u64::from(less);
+        let relabelled = TokenRecord { label: after.label.clone(), ..before.clone() };
+        self.epoch += u64::from(after != relabelled);
         self.entries += u64::from(after != before);
         self.put_token(&after);
         Ok(after)
@@ -282,16 +267,17 @@ impl Model {
             return Ok(Revoked::Unknown);
         };
         if token.state != TokenState::Active {
-            return Ok(Revoked::Before { record: token });
+            let settled = Settled::alone(self.epoch);
+            return Ok(Revoked::Before { record: token, settled });
         }
         token.state = TokenState::Revoked { at: by.at, by: by.actor.clone(), reason: what.reason };
         self.put_token(&token);
         self.entries += 1;
         self.epoch += 1;
-        Ok(Revoked::Now { epoch: self.epoch })
+        Ok(Revoked::Now(Settled::alone(self.epoch)))
     }
 
-    fn revoke_all(&mut self, what: &RevocationOfAll, by: &By) -> Result<usize, StoreError> {
+    fn revoke_all(&mut self, what: &RevocationOfAll, by: &By) -> Result<AllRevoked, StoreError> {
         let mut count = 0;
         for (token, _) in &mut self.tokens {
             let meant = token.owner == what.owner && token.kind == what.kind;
@@ -303,7 +289,7 @@ impl Model {
         }
         self.entries += u64::from(count > 0);
         self.epoch += u64::from(count > 0);
-        Ok(count)
+        Ok(AllRevoked { count, settled: Settled::alone(self.epoch) })
     }
 
     fn revoke_set(&mut self, what: &SetRevocation, by: &By) -> Result<SetRevoked, OwnerError> {
@@ -330,7 +316,7 @@ impl Model {
     fn set_revoked(&mut self, not_before: Timestamp) -> SetRevoked {
         self.entries += 1;
         self.epoch += 1;
-        SetRevoked { epoch: self.epoch, not_before }
+        SetRevoked { settled: Settled::alone(self.epoch), not_before }
     }
 
     fn record_use(&mut self, uses: Vec<(TokenId, Timestamp)>) -> Result<(), StoreError> {

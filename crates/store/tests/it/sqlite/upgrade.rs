@@ -194,7 +194,7 @@ async fn database_of_version_one_is_found_as_it_was() {
         issued_before: IssuedBefore::ThisWrite,
         reason: RevocationReason::KeyCompromise,
     };
-    assert_eq!(store.revoke_set(what, by(11)).await.unwrap().epoch, 3);
+    assert_eq!(store.revoke_set(what, by(11)).await.unwrap().settled.epoch, 3);
     assert!(store.token(&id("b")).await.unwrap().unwrap().is_taken_back());
     store.close().await.unwrap();
 
