@@ -8,6 +8,10 @@
 
 mod crash;
 mod model;
+mod mutation;
+mod outage;
+mod publisher;
+mod rows;
 mod seal;
 pub mod sqlite;
 mod traits;

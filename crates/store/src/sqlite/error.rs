@@ -1,7 +1,7 @@
 //! Why the database was not opened, and what to do about it.
 
-use super::fault::{Cause, Fault};
-use crate::{KeyId, KeyRingError};
+use super::fault::Fault;
+use crate::{KeyId, KeyRingError, outage::Cause};
 use rescind_core::TokenId;
 use rusqlite::ErrorCode;
 use std::{
@@ -76,7 +76,7 @@ impl OpenError {
         match (code, fault) {
             (Some(ErrorCode::NotADatabase), _) => Self::NotADatabase { path },
             (Some(ErrorCode::DatabaseCorrupt), fault) => {
-                Self::Corrupt { path, detail: super::publisher::chain(&fault) }
+                Self::Corrupt { path, detail: crate::outage::chain(&fault) }
             }
             (Some(ErrorCode::DiskFull), fault) => {
                 Self::DiskFull { path, source: Reason::new(Cause::new(fault)) }

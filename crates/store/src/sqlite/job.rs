@@ -1,10 +1,13 @@
 //! One named transaction on its way through the writer: a body to run, and somebody who waits.
 
 use super::{
-    fault::{Fault, Outage, Stop},
+    fault::{Fault, Stop},
     tx::Tx,
 };
-use crate::StoreError;
+use crate::{
+    StoreError,
+    outage::{Outage, Reply},
+};
 use tokio::sync::oneshot;
 
 /// A job of any result, as the writer sees it.
@@ -35,15 +38,14 @@ where
     E: From<StoreError> + Send + 'static,
     F: FnOnce(&mut Tx<'_>) -> Result<T, Stop<E>> + Send + 'static,
 {
-    let (reply, answer) = oneshot::channel();
-    (Box::new(Waiting { name, body: Some(body), result: None, reply }), answer)
+    let (reply, answer) = Reply::new();
+    (Box::new(Waiting { name, body: Some(body), reply }), answer)
 }
 
 struct Waiting<F, T, E> {
     name: &'static str,
     body: Option<F>,
-    result: Option<Result<T, E>>,
-    reply: oneshot::Sender<Result<T, E>>,
+    reply: Reply<T, E>,
 }
 
 impl<F, T, E> Job for Waiting<F, T, E>
@@ -60,11 +62,11 @@ where
         let Some(body) = self.body.take() else { return Ran::Refused };
         match body(tx) {
             Ok(value) => {
-                self.result = Some(Ok(value));
+                self.reply.keep(Ok(value));
                 Ran::Done
             }
             Err(Stop::Refused(refusal)) => {
-                self.result = Some(Err(refusal));
+                self.reply.keep(Err(refusal));
                 Ran::Refused
             }
             Err(Stop::Fault(fault)) => Ran::Stopped(fault),
@@ -72,12 +74,6 @@ where
     }
 
     fn answer(self: Box<Self>, outage: Option<Outage>) {
-        let result = match (outage, self.result) {
-            (Some(outage), _) => Err(StoreError::from(outage).into()),
-            (None, Some(result)) => result,
-            (None, None) => Err(StoreError::Unavailable(None).into()),
-        };
-        // A caller that has gone away changes nothing about what was done.
-        let _ = self.reply.send(result);
+        self.reply.answer(outage);
     }
 }

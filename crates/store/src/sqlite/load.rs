@@ -3,8 +3,8 @@
 //! Rows are streamed, each moved on as it is read. Every sealed secret of an active token is opened
 //! here, so a key that is missing shows before the first request and not at some later one.
 
-use super::{error::OpenError, fault::Fault, queries, rows, tokens::secret_place};
-use crate::{Change, Follower, KeyRing, KeyRingError, Material};
+use super::{error::OpenError, fault::Fault, queries, rows};
+use crate::{Change, Follower, KeyRing, KeyRingError, Material, mutation::token::secret_place};
 use rescind_core::{Digest, TokenId, signature::Secret};
 use rusqlite::{Connection, Row};
 use std::path::Path;

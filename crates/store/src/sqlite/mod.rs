@@ -41,7 +41,6 @@ mod job;
 mod load;
 mod open;
 mod owners;
-mod publisher;
 mod queries;
 mod readers;
 mod revocation;

@@ -8,13 +8,12 @@ use super::{
     connection,
     error::OpenError,
     files, load,
-    publisher::Publisher,
     readers::{READ_CONNECTIONS, Readers},
     schema,
     store::SqliteStore,
     writer::{Writer, Written},
 };
-use crate::{Follower, KeyRing};
+use crate::{Follower, KeyRing, publisher::Publisher};
 use rusqlite::Connection;
 use std::{
     fmt,
@@ -45,7 +44,7 @@ pub(super) fn open(options: Options) -> Result<SqliteStore, OpenError> {
     let (lock, existing) = files::prepare(path)?;
     let (sql, checkpoints) = trusted(path, existing)?;
     load::load(&sql, path, &options.key_ring, options.follower.as_ref())?;
-    let publisher = Arc::new(Publisher::new(options.follower));
+    let publisher = Arc::new(Publisher::new(options.follower, ()));
     let readers = (0..READ_CONNECTIONS)
         .map(|_| connection::reader(path))
         .collect::<Result<Vec<_>, _>>()

@@ -3,11 +3,8 @@
 //! They see every commit that has been answered: in WAL mode a statement reads the newest snapshot
 //! that was durable when it began.
 
-use super::{
-    fault::{Cause, Fault, Outage},
-    publisher::Publisher,
-};
-use crate::StoreError;
+use super::fault::Fault;
+use crate::{StoreError, outage::Outage, publisher::Publisher};
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use std::sync::Arc;
@@ -20,11 +17,11 @@ pub(super) struct Readers {
     idle: Mutex<Vec<Connection>>,
     /// As many as there are connections.
     permits: Arc<Semaphore>,
-    publisher: Arc<Publisher>,
+    publisher: Arc<Publisher<()>>,
 }
 
 impl Readers {
-    pub(super) fn new(connections: Vec<Connection>, publisher: Arc<Publisher>) -> Arc<Self> {
+    pub(super) fn new(connections: Vec<Connection>, publisher: Arc<Publisher<()>>) -> Arc<Self> {
         let permits = Arc::new(Semaphore::new(connections.len()));
         Arc::new(Self { idle: Mutex::new(connections), permits, publisher })
     }
@@ -59,7 +56,7 @@ impl Readers {
 
     /// What a reader cannot read, the writer must not build on.
     fn outage(&self, fault: Fault) -> Outage {
-        match Outage::of(fault) {
+        match fault.outage() {
             Outage::Failed(cause) => Outage::Failed(self.publisher.fail(cause)),
             outage => outage,
         }
@@ -90,5 +87,5 @@ impl Drop for Taken {
 }
 
 fn unavailable(why: &str) -> StoreError {
-    Outage::Unavailable(Cause::text(why)).into()
+    Outage::unavailable(why).into()
 }

@@ -7,11 +7,10 @@ use super::{
 };
 use crate::{
     AllRevoked, By, Change, Epoch, OwnerError, Revocation, RevocationOfAll, Revoked, SetRevocation,
-    SetRevoked, Settled, StoreError, TokenSet,
+    SetRevoked, Settled, StoreError, TokenSet, mutation::token,
 };
 use rescind_core::{Digest, OwnerId, RevocationReason, TenantId, Timestamp, TokenId, TokenKind};
 use rusqlite::{OptionalExtension, named_params, params};
-use serde_json::json;
 
 /// Whose token it is, is part of the same conditional statement: there is no moment between the
 /// check and the change, and another's token is answered like one that does not exist.
@@ -55,9 +54,8 @@ fn note(
     digest: Option<Digest>,
     by: &By,
 ) -> Result<Epoch, Fault> {
-    let reason = what.reason.as_str();
-    let epoch = tx.raise_epoch("token", what.id.as_str(), reason, by.at)?;
-    tx.audit(by, "token.revoked", what.id.as_str(), &json!({"reason": reason, "epoch": epoch}))?;
+    let epoch = tx.raise_epoch("token", what.id.as_str(), what.reason.as_str(), by.at)?;
+    tx.audit(by, "token.revoked", what.id.as_str(), &token::revocation(what, epoch))?;
     tx.tell(Change::Revoked { id: what.id.clone(), digest });
     Ok(epoch)
 }
@@ -74,9 +72,9 @@ pub(super) fn revoke_all(
         return Ok(AllRevoked { count: 0, settled: Settled::alone(tx.epoch()?) });
     }
     tx.require_administered(administered, by.at)?;
-    let (count, reason, kind) = (ended.len(), what.reason.as_str(), what.kind.as_str());
-    let epoch = tx.raise_epoch("owner", what.owner.as_str(), reason, by.at)?;
-    let detail = json!({"reason": reason, "kind": kind, "count": count, "epoch": epoch});
+    let count = ended.len();
+    let epoch = tx.raise_epoch("owner", what.owner.as_str(), what.reason.as_str(), by.at)?;
+    let detail = token::revocation_of_all(what, count, epoch);
     tx.audit(by, "owner.tokens_revoked", what.owner.as_str(), &detail)?;
     ended.into_iter().for_each(|(id, digest)| tx.tell(Change::Revoked { id, digest }));
     Ok(AllRevoked { count, settled: Settled::alone(epoch) })
@@ -104,10 +102,8 @@ pub(super) fn revoke_set(
         TokenSet::Everything => ("everything", "", raise(tx, None, start)?),
     };
     tx.require_administered(administered, by.at)?;
-    let reason = what.reason.as_str();
-    let epoch = tx.raise_epoch(level, subject, reason, by.at)?;
-    let start = start.to_rfc3339_millis();
-    let detail = json!({"reason": reason, "issued_before": start, "epoch": epoch});
+    let epoch = tx.raise_epoch(level, subject, what.reason.as_str(), by.at)?;
+    let detail = token::set_revocation(what.reason, start, epoch);
     tx.audit(by, &format!("{level}.tokens_revoked"), subject, &detail)?;
     Ok(SetRevoked { settled: Settled::alone(epoch), not_before })
 }

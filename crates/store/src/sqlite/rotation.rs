@@ -4,18 +4,16 @@
 use super::{
     fault::{Fault, Stop},
     revocation, rows, tokens,
-    tokens::Holder,
     tx::Tx,
 };
 use crate::{
-    By, Change, Created, IssueError, NewRotation, Overlap, RotateError, Rotated, StoreError,
+    By, Change, Created, NewRotation, Overlap, RotateError, Rotated, StoreError,
+    mutation::token::{self, Holder},
 };
 use rescind_core::{
-    Actor, Digest, RevocationReason, Rotation, ScopeSet, Timestamp, TokenId, TokenKind,
-    TokenRecord, TokenState, overlap_end,
+    Actor, Digest, Timestamp, TokenId, TokenKind, TokenRecord, TokenState, overlap_end,
 };
 use rusqlite::{OptionalExtension, params};
-use serde_json::json;
 use std::time::Duration;
 
 pub(super) fn rotate(
@@ -29,14 +27,14 @@ pub(super) fn rotate(
     let found = tokens::get(tx, &what.from)?.ok_or(Stop::Refused(RotateError::Unknown))?;
     let (old, digest) = found;
     let holder =
-        Holder::of(tx, &old.owner, old.kind)?.ok_or(Stop::Refused(RotateError::Unknown))?;
+        tokens::holder(tx, &old.owner, old.kind)?.ok_or(Stop::Refused(RotateError::Unknown))?;
     check(tx, &old, &holder, by)?;
     let administered = tx.administered_until(old.kind == TokenKind::Admin, by.at)?;
     let (old, digest) = settled(tx, old, digest, &what, by)?;
-    let new = successor(&what, &old, &holder, by)?;
+    let new = holder.successor(&what, &old, by);
     // First the end of the old one, so that it does not count against its successor.
     let old = end(tx, old, digest, &what, by)?;
-    tokens::add(tx, &holder, &new, what.material, by).map_err(refused)?;
+    tokens::add(tx, &holder, &new, what.material, by).map_err(token::refused)?;
     tx.require_administered(administered, by.at)?;
     tx.remember(what.idempotency, new.id.as_str(), by)?;
     Ok(Created::Now(Rotated { new, old }))
@@ -84,39 +82,6 @@ fn successor_in_force(
         .transpose()
 }
 
-/// What the old one may still do, and no more: a scope that the owner has lost is not renewed.
-fn successor(
-    what: &NewRotation,
-    old: &TokenRecord,
-    holder: &Holder,
-    by: &By,
-) -> Result<TokenRecord, Fault> {
-    let allowed = holder.owner.capabilities.allowed_scopes.as_ref();
-    let kept = old.scopes.iter().filter(|name| allowed.is_none_or(|most| most.contains(name)));
-    let overlap_from_first_use = match what.overlap {
-        Overlap::FromFirstUse(overlap) => Some(overlap),
-        Overlap::None | Overlap::FromNow(_) => None,
-    };
-    Ok(TokenRecord {
-        id: what.id.clone(),
-        scopes: ScopeSet::parse(kept).map_err(|fault| Fault::Value(fault.to_string()))?,
-        issued_at: holder.time_of_issue(by.at),
-        expires_at: match what.lifetime {
-            Some(lifetime) => Some(after(by.at, lifetime)),
-            None => old.expires_at.map(|end| by.at.plus_millis(lifetime_of(old, end, by.at))),
-        },
-        rotation: Some(Rotation { from: old.id.clone(), overlap_from_first_use }),
-        ..old.clone()
-    })
-}
-
-/// As long as the old one was given. Its time of issue may be no measure of that: it lies later
-/// than the moment if a bound did, and elsewhere if it was imported. What it has left it was given.
-fn lifetime_of(old: &TokenRecord, end: Timestamp, now: Timestamp) -> i64 {
-    let since = |start: Timestamp| end.as_millis().saturating_sub(start.as_millis());
-    since(old.issued_at).max(since(now))
-}
-
 /// Whoever ends a token that another one waits for has put a third in the place of both. The first
 /// would wait for ever: its overlap begins now.
 fn settled(
@@ -133,10 +98,6 @@ fn settled(
     Ok(tokens::get(tx, &old.id)?.unwrap_or((old, digest)))
 }
 
-fn after(start: Timestamp, time: Duration) -> Timestamp {
-    start.plus_millis(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))
-}
-
 fn end(
     tx: &mut Tx<'_>,
     old: TokenRecord,
@@ -147,14 +108,11 @@ fn end(
     match what.overlap {
         Overlap::None => {
             revocation::end_superseded(tx, &old.id, by)?;
-            let reason = RevocationReason::Superseded;
-            let state = TokenState::Revoked { at: by.at, by: by.actor.clone(), reason };
-            Ok(TokenRecord { state, ..old })
+            Ok(token::superseded(old, by))
         }
         Overlap::FromNow(overlap) => Ok(shorten(tx, old, digest, &what.id, overlap, by)?),
         Overlap::FromFirstUse(overlap) => {
-            let overlap = overlap.as_millis();
-            let detail = json!({"to": what.id.as_str(), "overlap_from_first_use_ms": overlap});
+            let detail = token::overlap_from_first_use(&what.id, overlap);
             tx.audit(by, "token.rotated", old.id.as_str(), &detail)?;
             Ok(old)
         }
@@ -171,7 +129,7 @@ fn shorten(
     by: &By,
 ) -> Result<TokenRecord, Fault> {
     let end = overlap_end(old.expires_at, by.at, overlap);
-    let detail = json!({"to": to.as_str(), "expires_at": end.to_rfc3339_millis()});
+    let detail = token::overlap_until(to, end);
     tx.audit(by, "token.rotated", old.id.as_str(), &detail)?;
     if old.expires_at == Some(end) {
         return Ok(old);
@@ -181,16 +139,6 @@ fn shorten(
     tx.raise_epoch("token", shortened.id.as_str(), "superseded", by.at)?;
     tx.tell(Change::Updated { record: shortened.clone(), digest });
     Ok(shortened)
-}
-
-fn refused(stop: Stop<IssueError>) -> Stop<RotateError> {
-    match stop {
-        Stop::Fault(fault) => Stop::Fault(fault),
-        Stop::Refused(IssueError::Denied(denial)) => Stop::Refused(RotateError::Denied(denial)),
-        Stop::Refused(IssueError::Store(error)) => Stop::Refused(RotateError::Store(error)),
-        Stop::Refused(IssueError::Exists) => Stop::Refused(RotateError::Exists),
-        Stop::Refused(IssueError::UnknownOwner) => Stop::Refused(RotateError::Unknown),
-    }
 }
 
 /// Only ever forwards: uses are reported in batches, and not in order.

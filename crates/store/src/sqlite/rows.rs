@@ -1,13 +1,11 @@
 //! Rows as values of the domain. A value that does not parse is an error, never a default.
 
 use super::fault::Fault;
-use crate::StoredToken;
+use crate::{StoredToken, rows, rows::unreadable};
 use rescind_core::{
-    Actor, Capabilities, NetworkSet, Owner, OwnerId, OwnerKind, OwnerState, RevocationReason,
-    Rotation, ScopeSet, TenantId, Timestamp, TokenId, TokenKind, TokenRecord, TokenState,
+    Capabilities, NetworkSet, Owner, OwnerId, OwnerKind, TenantId, Timestamp, TokenId, TokenRecord,
 };
 use rusqlite::{Row, types::FromSql};
-use std::time::Duration;
 
 pub(super) const OWNER_COLUMNS: &str = "id, kind, email, first_name, last_name, tenant, \
     profile_id, account, issuer, subject, name, suspended_at, suspended_by, not_before, \
@@ -43,18 +41,11 @@ pub(super) fn owner(row: &Row<'_>) -> Result<Owner, Fault> {
         id: owner_id(row, 0)?,
         kind: owner_kind(row)?,
         tenant: tenant_or_null(row, 5)?,
-        state: match (time_or_null(row, 11)?, get::<Option<String>>(row, 12)?) {
-            (Some(at), Some(by)) => OwnerState::Suspended { at, by: Actor::from_stored(&by) },
-            (None, None) => OwnerState::Active,
-            _ => return Err(unreadable("suspended_at", "half of a suspension")),
-        },
+        state: rows::owner_state(time_or_null(row, 11)?, text_or_null(row, 12)?)?,
         not_before: time_or_null(row, 13)?,
         capabilities: Capabilities {
             token_management: get(row, 14)?,
-            allowed_scopes: match row.get_ref(15)?.as_str_or_null().map_err(wrong_type)? {
-                Some(text) => Some(parse_scopes(text)?),
-                None => None,
-            },
+            allowed_scopes: text_or_null(row, 15)?.map(rows::scopes).transpose()?,
             allowed_networks: networks_or_null(row, 16)?,
         },
         created_at: time(row, 17)?,
@@ -76,7 +67,7 @@ fn owner_kind(row: &Row<'_>) -> Result<OwnerKind, Fault> {
             subject: get(row, 9)?,
         }),
         "operator" => Ok(OwnerKind::Operator { name: get(row, 10)? }),
-        other => Err(unreadable("kind", other)),
+        other => Err(unreadable("kind", other).into()),
     }
 }
 
@@ -87,10 +78,7 @@ pub(super) fn token(row: &Row<'_>) -> Result<StoredToken, Fault> {
         last_used_at: time_or_null(row, 13)?,
         tenant: tenant_or_null(row, 14)?,
         not_before: time_or_null(row, 15)?,
-        superseded_by: match row.get_ref(16)?.as_str_or_null().map_err(wrong_type)? {
-            Some(_) => Some(token_id(row, 16)?),
-            None => None,
-        },
+        superseded_by: text_or_null(row, 16)?.map(rows::token_id).transpose()?,
     })
 }
 
@@ -99,70 +87,35 @@ pub(super) fn record(row: &Row<'_>) -> Result<TokenRecord, Fault> {
     Ok(TokenRecord {
         id: token_id(row, 0)?,
         owner: owner_id(row, 1)?,
-        kind: token_kind(row, 2)?,
+        kind: rows::token_kind(text(row, 2)?)?,
         label: get(row, 3)?,
-        scopes: scopes(row, 4)?,
+        scopes: rows::scopes(text(row, 4)?)?,
         issued_at: time(row, 5)?,
         expires_at: time_or_null(row, 6)?,
         allowed_networks: networks_or_null(row, 7)?,
-        rotation: rotation(row)?,
-        state: token_state(row)?,
-    })
-}
-
-fn rotation(row: &Row<'_>) -> Result<Option<Rotation>, Fault> {
-    if row.get_ref(8)?.as_str_or_null().map_err(wrong_type)?.is_none() {
-        return Ok(None);
-    }
-    let overlap = get::<Option<u64>>(row, 9)?.map(Duration::from_millis);
-    Ok(Some(Rotation { from: token_id(row, 8)?, overlap_from_first_use: overlap }))
-}
-
-fn token_state(row: &Row<'_>) -> Result<TokenState, Fault> {
-    let Some(at) = time_or_null(row, 10)? else { return Ok(TokenState::Active) };
-    let (by, reason): (String, String) = (get(row, 11)?, get(row, 12)?);
-    Ok(TokenState::Revoked {
-        at,
-        by: Actor::from_stored(&by),
-        reason: RevocationReason::parse(&reason)
-            .ok_or_else(|| unreadable("revocation_reason", &reason))?,
+        rotation: rows::rotation(text_or_null(row, 8)?, get(row, 9)?)?,
+        state: rows::token_state(
+            time_or_null(row, 10)?,
+            text_or_null(row, 11)?,
+            text_or_null(row, 12)?,
+        )?,
     })
 }
 
 pub(super) fn owner_id(row: &Row<'_>, at: usize) -> Result<OwnerId, Fault> {
-    let text = text(row, at)?;
-    OwnerId::parse(text).map_err(|_| unreadable("owner id", text))
+    Ok(rows::owner_id(text(row, at)?)?)
 }
 
 pub(super) fn tenant_or_null(row: &Row<'_>, at: usize) -> Result<Option<TenantId>, Fault> {
-    let text = row.get_ref(at)?.as_str_or_null().map_err(wrong_type)?;
-    text.map(|text| TenantId::parse(text).map_err(|_| unreadable("tenant", text))).transpose()
+    Ok(text_or_null(row, at)?.map(rows::tenant).transpose()?)
 }
 
-pub(super) fn networks_or_null(row: &Row<'_>, at: usize) -> Result<Option<NetworkSet>, Fault> {
-    let text = row.get_ref(at)?.as_str_or_null().map_err(wrong_type)?;
-    let parse = |text: &str| NetworkSet::parse(text.split(' ').filter(|_| !text.is_empty()));
-    text.map(|text| parse(text).map_err(|_| unreadable("networks", text))).transpose()
+fn networks_or_null(row: &Row<'_>, at: usize) -> Result<Option<NetworkSet>, Fault> {
+    Ok(text_or_null(row, at)?.map(rows::networks).transpose()?)
 }
 
 pub(super) fn token_id(row: &Row<'_>, at: usize) -> Result<TokenId, Fault> {
-    let text = text(row, at)?;
-    TokenId::parse(text).map_err(|_| unreadable("token id", text))
-}
-
-pub(super) fn token_kind(row: &Row<'_>, at: usize) -> Result<TokenKind, Fault> {
-    let text = text(row, at)?;
-    TokenKind::parse(text).ok_or_else(|| unreadable("token kind", text))
-}
-
-pub(super) fn scopes(row: &Row<'_>, at: usize) -> Result<ScopeSet, Fault> {
-    parse_scopes(text(row, at)?)
-}
-
-fn parse_scopes(text: &str) -> Result<ScopeSet, Fault> {
-    // An empty text has no names, but would split into one empty name.
-    let names = text.split(' ').filter(|_| !text.is_empty());
-    ScopeSet::parse(names).map_err(|_| unreadable("scopes", text))
+    Ok(rows::token_id(text(row, at)?)?)
 }
 
 pub(super) fn time(row: &Row<'_>, at: usize) -> Result<Timestamp, Fault> {
@@ -178,14 +131,14 @@ fn text<'r>(row: &'r Row<'_>, at: usize) -> Result<&'r str, Fault> {
     row.get_ref(at)?.as_str().map_err(wrong_type)
 }
 
+fn text_or_null<'r>(row: &'r Row<'_>, at: usize) -> Result<Option<&'r str>, Fault> {
+    row.get_ref(at)?.as_str_or_null().map_err(wrong_type)
+}
+
 pub(super) fn get<T: FromSql>(row: &Row<'_>, at: usize) -> Result<T, Fault> {
     Ok(row.get(at)?)
 }
 
 fn wrong_type(error: rusqlite::types::FromSqlError) -> Fault {
     Fault::Value(format!("a column has the wrong type: {error}"))
-}
-
-fn unreadable(what: &str, found: &str) -> Fault {
-    Fault::Value(format!("{what} {found:?}"))
 }

@@ -2,12 +2,10 @@
 
 use super::{
     error::OpenError,
-    fault::{Cause, Outage, Stop},
+    fault::Stop,
     job::job,
     open::{self, Options},
-    owners,
-    publisher::{Publisher, chain},
-    queries,
+    owners, queries,
     readers::Readers,
     revocation, rotation, tokens,
     tx::Tx,
@@ -18,6 +16,9 @@ use crate::{
     NewToken, OwnerError, OwnerFilter, OwnerUpdate, ReadStore, Revocation, RevocationOfAll,
     Revoked, RotateError, Rotated, SetRevocation, SetRevoked, StoreError, StoredToken, StoredUser,
     TokenFilter, UpdateError, WriteStore,
+    mutation::USES_PER_JOB,
+    outage::{Outage, chain},
+    publisher::Publisher,
 };
 use async_trait::async_trait;
 use rescind_core::{Digest, Owner, OwnerId, Timestamp, TokenId, TokenRecord, TokenUpdate};
@@ -27,14 +28,11 @@ use std::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-/// Last-used times that share a savepoint; others' transactions go in between.
-const USES_PER_JOB: usize = 256;
-
 /// An open database.
 pub struct SqliteStore {
     pub(super) queue: mpsc::Sender<Message>,
     pub(super) readers: Arc<Readers>,
-    pub(super) publisher: Arc<Publisher>,
+    pub(super) publisher: Arc<Publisher<()>>,
     pub(super) written: Arc<Written>,
 }
 
@@ -98,7 +96,7 @@ impl SqliteStore {
 }
 
 fn unavailable(why: &str) -> StoreError {
-    Outage::Unavailable(Cause::text(why)).into()
+    Outage::unavailable(why).into()
 }
 
 impl fmt::Debug for SqliteStore {

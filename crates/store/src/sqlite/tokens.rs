@@ -5,18 +5,16 @@ use super::{
     owners, rows,
     tx::Tx,
 };
-use crate::{By, Change, Created, IssueError, Material, NewToken, UpdateError, seal::Place};
+use crate::{
+    By, Change, Created, IssueError, Material, NewToken, UpdateError,
+    mutation::token::{self, Holder, secret_place},
+    rows::overlap_millis,
+};
 use rescind_core::{
-    ACTIVE_TOKENS_MAX, Digest, NetworkSet, Owner, OwnerId, Timestamp, TokenId, TokenKind,
-    TokenRecord, TokenState, TokenUpdate, may_have_another, may_issue,
+    ACTIVE_TOKENS_MAX, Digest, NetworkSet, OwnerId, Timestamp, TokenId, TokenKind, TokenRecord,
+    TokenState, TokenUpdate, may_have_another, may_issue,
 };
 use rusqlite::{OptionalExtension, named_params};
-use serde_json::{Map, Value, json};
-
-/// Where a signing token's secret stands.
-pub(super) fn secret_place(id: &TokenId) -> Place<'_> {
-    Place { table: "tokens", row: id.as_str(), column: "sealed_secret" }
-}
 
 pub(super) fn issue(
     tx: &mut Tx<'_>,
@@ -27,61 +25,29 @@ pub(super) fn issue(
         return Ok(Created::Before(made_token(tx, &made)?));
     }
     let holder =
-        Holder::of(tx, &new.owner, new.kind)?.ok_or(Stop::Refused(IssueError::UnknownOwner))?;
-    let record = TokenRecord {
-        id: new.id,
-        owner: new.owner,
-        kind: new.kind,
-        label: new.label,
-        scopes: new.scopes,
-        issued_at: match new.issued_at {
-            Some(elsewhere) => elsewhere.min(by.at),
-            None => holder.time_of_issue(by.at),
-        },
-        expires_at: new.expires_at,
-        allowed_networks: new.allowed_networks,
-        rotation: None,
-        state: TokenState::Active,
-    };
+        holder(tx, &new.owner, new.kind)?.ok_or(Stop::Refused(IssueError::UnknownOwner))?;
+    let record = holder.issued(&new, by);
     add(tx, &holder, &record, new.material, by)?;
     tx.remember(new.idempotency, record.id.as_str(), by)?;
     Ok(Created::Now(record))
 }
 
-/// An owner, and the strictest bound on its tokens of one kind.
-pub(super) struct Holder {
-    pub(super) owner: Owner,
-    not_before: Option<Timestamp>,
-}
-
-impl Holder {
-    pub(super) fn of(tx: &Tx<'_>, owner: &OwnerId, kind: TokenKind) -> Result<Option<Self>, Fault> {
-        let Some(owner) = owners::get(tx, owner)? else { return Ok(None) };
-        let query = format!(
-            "SELECT {} FROM owners, (SELECT ?2 AS kind) AS tokens WHERE owners.id = ?1",
-            rows::NOT_BEFORE
-        );
-        let not_before: Option<i64> = tx
-            .sql
-            .prepare_cached(&query)?
-            .query_row([owner.id.as_str(), kind.as_str()], |row| row.get(0))?;
-        Ok(Some(Self { owner, not_before: not_before.map(Timestamp::from_millis) }))
-    }
-
-    pub(super) fn has_taken_back(&self, record: &TokenRecord) -> bool {
-        self.not_before.is_some_and(|start| record.issued_at < start)
-    }
-
-    /// Now, or the bound, if clocks have it that the set of tokens that was taken back reaches
-    /// beyond now. A token that comes after that write is none of them.
-    pub(super) fn time_of_issue(&self, now: Timestamp) -> Timestamp {
-        self.not_before.map_or(now, |start| now.max(start))
-    }
-
-    /// Tokens issued before this are not in force.
-    pub(super) fn start(&self) -> Timestamp {
-        self.not_before.unwrap_or(Timestamp::MIN)
-    }
+/// The owner as it is now, and its bounds.
+pub(super) fn holder(
+    tx: &Tx<'_>,
+    owner: &OwnerId,
+    kind: TokenKind,
+) -> Result<Option<Holder>, Fault> {
+    let Some(owner) = owners::get(tx, owner)? else { return Ok(None) };
+    let query = format!(
+        "SELECT {} FROM owners, (SELECT ?2 AS kind) AS tokens WHERE owners.id = ?1",
+        rows::NOT_BEFORE
+    );
+    let not_before: Option<i64> = tx
+        .sql
+        .prepare_cached(&query)?
+        .query_row([owner.id.as_str(), kind.as_str()], |row| row.get(0))?;
+    Ok(Some(Holder { owner, not_before: not_before.map(Timestamp::from_millis) }))
 }
 
 /// The owner is asked here, inside: a check made before could have been overtaken by the suspension
@@ -101,21 +67,9 @@ pub(super) fn add(
         Err(fault) if fault.is_duplicate() => return Err(Stop::Refused(IssueError::Exists)),
         done => done?,
     }
-    tx.audit(by, "token.issued", record.id.as_str(), &issuance(record))?;
+    tx.audit(by, "token.issued", record.id.as_str(), &token::issuance(record))?;
     tx.tell(Change::Issued { record: record.clone(), material });
     Ok(())
-}
-
-fn issuance(record: &TokenRecord) -> Value {
-    json!({
-        "owner": record.owner.as_str(),
-        "kind": record.kind.as_str(),
-        "label": record.label,
-        "scopes": owners::names(&record.scopes),
-        "expires_at": record.expires_at.map(Timestamp::to_rfc3339_millis),
-        "allowed_networks": record.allowed_networks.as_ref().map(owners::blocks),
-        "rotated_from": record.rotation.as_ref().map(|rotation| rotation.from.as_str()),
-    })
 }
 
 /// The token that an earlier request has made.
@@ -160,11 +114,11 @@ pub(super) fn update(
     let administered = tx.administered_until(before.kind == TokenKind::Admin, by.at)?;
     write(tx, &after)?;
     tx.require_administered(administered, by.at)?;
-    let changes = changes(&before, &after);
+    let changes = token::changes(&before, &after);
     if !changes.is_empty() {
         tx.raise_epoch("token", id.as_str(), &changes.join(" "), by.at)?;
     }
-    tx.audit(by, "token.updated", id.as_str(), &difference(&before, &after))?;
+    tx.audit(by, "token.updated", id.as_str(), &token::difference(&before, &after))?;
     tx.tell(Change::Updated { record: after.clone(), digest });
     Ok(after)
 }
@@ -184,46 +138,9 @@ pub(super) fn write(tx: &Tx<'_>, record: &TokenRecord) -> Result<(), Fault> {
             ":scopes": record.scopes.join(" "),
             ":expires_at": record.expires_at.map(Timestamp::as_millis),
             ":allowed_networks": record.allowed_networks.as_ref().map(NetworkSet::join),
-            ":overlap_from_first_use": overlap(record),
+            ":overlap_from_first_use": overlap_millis(record),
         })?;
     Ok(())
-}
-
-fn overlap(record: &TokenRecord) -> Option<i64> {
-    let overlap = record.rotation.as_ref()?.overlap_from_first_use?;
-    Some(i64::try_from(overlap.as_millis()).unwrap_or(i64::MAX))
-}
-
-/// How a token differs from what verifiers hold of it: the reasons in the log. None decides by its
-/// label.
-fn changes(before: &TokenRecord, after: &TokenRecord) -> Vec<&'static str> {
-    [
-        ("scopes_narrowed", after.scopes != before.scopes),
-        ("end_moved_closer", after.expires_at != before.expires_at),
-        ("networks_changed", after.allowed_networks != before.allowed_networks),
-    ]
-    .into_iter()
-    .filter_map(|(reason, holds)| holds.then_some(reason))
-    .collect()
-}
-
-fn difference(before: &TokenRecord, after: &TokenRecord) -> Value {
-    let mut detail = Map::new();
-    if before.label != after.label {
-        detail.insert("label".into(), json!(after.label));
-    }
-    if before.scopes != after.scopes {
-        detail.insert("scopes".into(), json!(owners::names(&after.scopes)));
-    }
-    if before.expires_at != after.expires_at {
-        let end = after.expires_at.map(Timestamp::to_rfc3339_millis);
-        detail.insert("expires_at".into(), json!(end));
-    }
-    if before.allowed_networks != after.allowed_networks {
-        let networks = after.allowed_networks.as_ref().map(owners::blocks);
-        detail.insert("allowed_networks".into(), json!(networks));
-    }
-    Value::Object(detail)
 }
 
 /// How many are in force, counted no further than the rule asks.
@@ -275,7 +192,7 @@ fn insert(tx: &Tx<'_>, record: &TokenRecord, material: &Material) -> Result<(), 
             ":expires_at": record.expires_at.map(Timestamp::as_millis),
             ":allowed_networks": record.allowed_networks.as_ref().map(NetworkSet::join),
             ":rotated_from": record.rotation.as_ref().map(|rotation| rotation.from.as_str()),
-            ":overlap_from_first_use": overlap(record),
+            ":overlap_from_first_use": overlap_millis(record),
         })?;
     Ok(())
 }

@@ -6,15 +6,12 @@ use super::{
     fault::{Fault, Stop},
     queries, rows,
 };
-use crate::{By, Change, Epoch, Idempotency, IssuedBefore, KeyRing, StoreError};
+use crate::{
+    By, Change, Epoch, Idempotency, IssuedBefore, KeyRing, StoreError,
+    mutation::{ADMINISTERED_MILLIS, forgotten},
+};
 use rescind_core::{Digest, Timestamp, audit};
 use rusqlite::{Connection, OptionalExtension, params};
-
-/// How long an `Idempotency-Key` is remembered.
-const IDEMPOTENCY_MILLIS: i64 = 24 * 60 * 60 * 1_000;
-
-/// How far ahead it is asked whether somebody can still administer.
-const ADMINISTERED_MILLIS: i64 = 24 * 60 * 60 * 1_000;
 
 pub(super) struct Tx<'a> {
     pub(super) sql: &'a Connection,
@@ -249,9 +246,4 @@ impl<'a> Tx<'a> {
             .optional()?;
         Ok(head.unwrap_or((0, audit::GENESIS)))
     }
-}
-
-/// Keys of this moment and before are forgotten.
-fn forgotten(by: &By) -> i64 {
-    by.at.plus_millis(-IDEMPOTENCY_MILLIS).as_millis()
 }

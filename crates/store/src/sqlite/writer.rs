@@ -8,12 +8,16 @@
 
 use super::{
     checkpoint::Checkpoints,
-    fault::{Cause, Fault, Outage},
+    fault::Fault,
     job::{Job, Ran},
-    publisher::{Publisher, chain},
     tx::{Told, Tx},
 };
-use crate::{KeyRing, crash::crash_point};
+use crate::{
+    KeyRing,
+    crash::crash_point,
+    outage::{Cause, Outage, chain},
+    publisher::Publisher,
+};
 use rusqlite::Connection;
 use std::{
     fs::File,
@@ -41,7 +45,7 @@ pub(super) enum Message {
 pub(super) struct Writer {
     pub(super) sql: Connection,
     pub(super) keys: KeyRing,
-    pub(super) publisher: Arc<Publisher>,
+    pub(super) publisher: Arc<Publisher<()>>,
     pub(super) checkpoints: Checkpoints,
     pub(super) written: Arc<Written>,
     /// Released last: fields are dropped in order.
@@ -125,7 +129,7 @@ impl Writer {
             return Err(Outage::Failed(cause));
         }
         crash_point!("before_begin");
-        self.statement("BEGIN IMMEDIATE").map_err(Outage::of)?;
+        self.statement("BEGIN IMMEDIATE").map_err(Fault::outage)?;
         crash_point!("after_begin");
         let mut told = Told::default();
         let outages = batch
@@ -138,26 +142,34 @@ impl Writer {
         crash_point!("after_commit");
         self.written.jobs.fetch_add(batch.len() as u64, Ordering::Relaxed);
         self.written.commits.fetch_add(1, Ordering::Relaxed);
-        self.publisher.publish(told.changes, told.epoch).map_err(Outage::Failed)?;
+        self.publish(told).map_err(Outage::Failed)?;
         crash_point!("after_publish");
         Ok(outages)
     }
 
+    /// Tells the follower of what a durable commit has changed, in order.
+    fn publish(&self, told: Told) -> Result<(), Cause> {
+        self.publisher.tell(|follower, ()| {
+            told.changes.into_iter().for_each(|change| follower.apply(change));
+            told.epoch.into_iter().for_each(|epoch| follower.reached(epoch));
+        })
+    }
+
     /// One job in its savepoint. An `Err` has taken the whole batch with it.
     fn run_job(&self, job: &mut dyn Job, told: &mut Told) -> Result<Option<Outage>, Outage> {
-        self.statement("SAVEPOINT job").map_err(Outage::of)?;
+        self.statement("SAVEPOINT job").map_err(Fault::outage)?;
         let mut own = Told::default();
         let mut tx = Tx::new(&self.sql, &self.keys, &mut own);
         let outage = match catch_unwind(AssertUnwindSafe(|| job.run(&mut tx))) {
             Ok(Ran::Done) => {
-                self.statement("RELEASE job").map_err(Outage::of)?;
+                self.statement("RELEASE job").map_err(Fault::outage)?;
                 told.append(own);
                 return Ok(None);
             }
             Ok(Ran::Refused) => None,
             Ok(Ran::Stopped(fault)) => {
                 tracing::warn!(job = job.name(), error = %chain(&fault), "not written");
-                Some(Outage::of(fault))
+                Some(fault.outage())
             }
             Err(_) => {
                 tracing::error!(job = job.name(), "a transaction panicked and was rolled back");
@@ -177,8 +189,8 @@ impl Writer {
                 Err(outage.unwrap_or_else(|| Outage::Unavailable(cause())))
             }
             outage => {
-                self.statement("ROLLBACK TO job").map_err(Outage::of)?;
-                self.statement("RELEASE job").map_err(Outage::of)?;
+                self.statement("ROLLBACK TO job").map_err(Fault::outage)?;
+                self.statement("RELEASE job").map_err(Fault::outage)?;
                 Ok(outage)
             }
         }
@@ -189,7 +201,7 @@ impl Writer {
     fn commit(&self) -> Result<(), Outage> {
         match self.statement("COMMIT") {
             Ok(()) => Ok(()),
-            Err(fault) if fault.is_disk_full() => Err(self.rolled_back(Outage::of(fault))),
+            Err(fault) if fault.is_disk_full() => Err(self.rolled_back(fault.outage())),
             Err(fault) => Err(Outage::Failed(Cause::new(fault))),
         }
     }
@@ -215,7 +227,7 @@ impl Writer {
         }
         if let Err(fault) = self.checkpoints.run(&self.sql) {
             let error = chain(&fault);
-            match Outage::of(fault) {
+            match fault.outage() {
                 Outage::Failed(cause) => drop(self.publisher.fail(cause)),
                 _ => tracing::warn!(%error, "a checkpoint has to wait; the log grows meanwhile"),
             }
@@ -226,6 +238,6 @@ impl Writer {
         if let Some(cause) = self.publisher.failure() {
             return Err(Outage::Failed(cause));
         }
-        self.checkpoints.run_whole(&self.sql).map_err(Outage::of)
+        self.checkpoints.run_whole(&self.sql).map_err(Fault::outage)
     }
 }
