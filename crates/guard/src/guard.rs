@@ -213,6 +213,11 @@ impl Follower for Guard {
         self.gate.reached(epoch);
     }
 
+    fn clear(&self) {
+        self.index.clear();
+        self.gate.changed();
+    }
+
     fn seal(&self) {
         self.gate.break_seal();
     }

@@ -273,6 +273,14 @@ impl Index {
         }
     }
 
+    /// Forgets every owner and every token. Bounds stay: they only ever go up.
+    pub(crate) fn clear(&self) {
+        self.bearers.iter().for_each(|shard| shard.write().clear());
+        self.signers.write().clear();
+        self.owners.lock().clear();
+        self.tokens.store(0, Ordering::Relaxed);
+    }
+
     /// The digest's first byte picks the shard, its last eight the place within: digests are
     /// uniform.
     fn shard(&self, digest: &Digest) -> &RwLock<Digests> {

@@ -40,6 +40,8 @@ impl Follower for Counting {
 
     fn reached(&self, _: Epoch) {}
 
+    fn clear(&self) {}
+
     fn seal(&self) {}
 }
 

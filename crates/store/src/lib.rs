@@ -10,15 +10,20 @@ mod crash;
 mod model;
 mod mutation;
 mod outage;
+pub mod postgres;
 mod publisher;
 mod rows;
 mod seal;
+mod shared;
 pub mod sqlite;
 mod traits;
+
+pub(crate) use shared::Rung;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
 
 pub use model::*;
 pub use seal::{KeyId, KeyRing, KeyRingError};
+pub use shared::{Applied, Doorbell, Fetched, LoadError, LogPage, Member, SharedStore};
 pub use traits::{Follower, ReadStore, Settler, Store, WriteStore};

@@ -249,6 +249,14 @@ pub enum Revoked {
     Unknown,
 }
 
+/// How much the writer has written since the start. `jobs` over `commits` is how many share an
+/// fsync.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    pub jobs: u64,
+    pub commits: u64,
+}
+
 /// Who is doing something, and when.
 #[derive(Clone, Debug)]
 pub struct By {

@@ -21,6 +21,8 @@ pub(crate) struct Cause(Arc<dyn Error + Send + Sync>);
 pub(crate) enum Outage {
     /// Nothing was changed.
     Unavailable(Cause),
+    /// It may have been changed.
+    Uncertain(Cause),
     /// Nothing that this process says can be trusted any more.
     Failed(Cause),
     Corrupt(String),
@@ -75,6 +77,7 @@ impl From<Outage> for StoreError {
     fn from(outage: Outage) -> Self {
         match outage {
             Outage::Unavailable(cause) => Self::Unavailable(Some(Box::new(cause))),
+            Outage::Uncertain(cause) => Self::Uncertain(Some(Box::new(cause))),
             Outage::Failed(cause) => Self::Failed(Some(Box::new(cause))),
             Outage::Corrupt(what) => Self::Corrupt(what),
         }

@@ -91,6 +91,9 @@ pub trait Follower: Send + Sync {
     fn apply(&self, change: Change);
     /// All changes up to `epoch` have been applied.
     fn reached(&self, epoch: Epoch);
+    /// Forgets every owner and every token, so that the whole set can be told anew. Bounds may
+    /// stay: they only ever go up.
+    fn clear(&self);
     /// The store has failed: nothing in memory may be called valid any more.
     fn seal(&self);
 }

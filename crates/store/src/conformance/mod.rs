@@ -17,6 +17,7 @@ pub mod lists;
 pub mod model;
 pub mod narrowing;
 pub mod owners;
+pub mod postgres;
 pub mod publication;
 pub mod revocation;
 pub mod rotation;

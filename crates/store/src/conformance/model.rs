@@ -116,6 +116,7 @@ impl Followed {
                 Event::Revoked(id, _) => drop(known.active.remove(&id)),
                 Event::NotBefore(tenant, start) => drop(known.bounds.insert(tenant, start)),
                 Event::Reached(epoch) => known.epoch = epoch,
+                Event::Cleared => known = Self::default(),
                 Event::Sealed => panic!("sealed"),
             }
         }

@@ -32,6 +32,7 @@ pub(super) enum Event {
     Revoked(TokenId, Option<Digest>),
     NotBefore(Option<TenantId>, Timestamp),
     Reached(Epoch),
+    Cleared,
     Sealed,
 }
 
@@ -155,6 +156,10 @@ impl Follower for Heard {
 
     fn reached(&self, epoch: Epoch) {
         self.0.lock().push(Event::Reached(epoch));
+    }
+
+    fn clear(&self) {
+        self.0.lock().push(Event::Cleared);
     }
 
     fn seal(&self) {

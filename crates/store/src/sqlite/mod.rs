@@ -55,6 +55,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use crate::Counts;
 pub use error::{OpenError, Reason};
 pub use open::Options;
-pub use store::{Counts, SqliteStore};
+pub use store::SqliteStore;

@@ -12,10 +12,10 @@ use super::{
     writer::{Message, Written},
 };
 use crate::{
-    AllRevoked, AuditFilter, AuditRow, By, Created, Epoch, IssueError, NewOwner, NewRotation,
-    NewToken, OwnerError, OwnerFilter, OwnerUpdate, ReadStore, Revocation, RevocationOfAll,
-    Revoked, RotateError, Rotated, SetRevocation, SetRevoked, StoreError, StoredToken, StoredUser,
-    TokenFilter, UpdateError, WriteStore,
+    AllRevoked, AuditFilter, AuditRow, By, Counts, Created, Epoch, IssueError, NewOwner,
+    NewRotation, NewToken, OwnerError, OwnerFilter, OwnerUpdate, ReadStore, Revocation,
+    RevocationOfAll, Revoked, RotateError, Rotated, SetRevocation, SetRevoked, StoreError,
+    StoredToken, StoredUser, TokenFilter, UpdateError, WriteStore,
     mutation::USES_PER_JOB,
     outage::{Outage, chain},
     publisher::Publisher,
@@ -34,14 +34,6 @@ pub struct SqliteStore {
     pub(super) readers: Arc<Readers>,
     pub(super) publisher: Arc<Publisher<()>>,
     pub(super) written: Arc<Written>,
-}
-
-/// How much the writer has written since the start. `jobs` over `commits` is how many share an
-/// fsync.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Counts {
-    pub jobs: u64,
-    pub commits: u64,
 }
 
 impl SqliteStore {

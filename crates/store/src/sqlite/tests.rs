@@ -28,6 +28,7 @@ impl Follower for Heard {
         }
     }
     fn reached(&self, _: Epoch) {}
+    fn clear(&self) {}
     fn seal(&self) {
         self.0.lock().push("sealed".into());
     }

@@ -1,7 +1,8 @@
-//! The SQLite engine against the suite of all backends, and what only SQLite can get wrong.
+//! Each engine against the suite of all backends, and what only that engine can get wrong.
 
 #![cfg(test)]
 
+mod postgres;
 mod sqlite;
 
 use async_trait::async_trait;

@@ -53,6 +53,8 @@ impl Follower for Looks {
         assert_eq!(committed, Some(epoch.cast_signed()));
     }
 
+    fn clear(&self) {}
+
     fn seal(&self) {}
 }
 

@@ -42,6 +42,10 @@ impl Follower for Heard {
         self.0.lock().push(format!("reached {epoch}"));
     }
 
+    fn clear(&self) {
+        self.0.lock().push("cleared".into());
+    }
+
     fn seal(&self) {
         self.0.lock().push("sealed".into());
     }

@@ -1,0 +1,63 @@
+//! Listening for other nodes' commits, on a connection that does nothing else.
+//!
+//! A notification is a hint: it may come late, twice or never, and a pooler in between swallows all
+//! of them. So nothing rests on it but speed. After each new connection the bell rings once without
+//! an epoch, for whatever was missed meanwhile.
+
+use super::{batch::CHANNEL, connection::Connector, fault::Fault};
+use crate::{Rung, outage::chain};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
+use tokio_postgres::AsyncMessage;
+
+/// How often it is asked whether the connection is still there. One that is cut without a word looks
+/// just like silence.
+const PROBE_EVERY: Duration = Duration::from_secs(5);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Between attempts to listen anew.
+const PAUSE_FIRST: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// For as long as it is let.
+pub(super) async fn listen(connector: Connector, bell: Arc<watch::Sender<Rung>>) {
+    let mut pause = PAUSE_FIRST;
+    loop {
+        let mut heard = false;
+        if let Err(fault) = listen_once(&connector, &bell, &mut heard).await {
+            tracing::info!(error = %chain(&fault), "listening for other nodes again");
+        }
+        pause = if heard { PAUSE_FIRST } else { (pause * 2).min(PAUSE_MAX) };
+        sleep(pause).await;
+    }
+}
+
+async fn listen_once(
+    connector: &Connector,
+    bell: &Arc<watch::Sender<Rung>>,
+    heard: &mut bool,
+) -> Result<(), Fault> {
+    let rings = Arc::clone(bell);
+    let session = connector
+        .listening(move |message| {
+            if let AsyncMessage::Notification(told) = message {
+                ring(&rings, told.payload().parse().ok());
+            }
+        })
+        .await?;
+    session.batch_execute(&format!("LISTEN {CHANNEL}")).await?;
+    *heard = true;
+    ring(bell, None);
+    loop {
+        sleep(PROBE_EVERY).await;
+        timeout(PROBE_TIMEOUT, session.batch_execute("SELECT 1"))
+            .await
+            .map_err(|_| Fault::TimedOut("listening"))??;
+    }
+}
+
+fn ring(bell: &watch::Sender<Rung>, epoch: Option<u64>) {
+    bell.send_modify(|rung| *rung = Rung { times: rung.times.wrapping_add(1), epoch });
+}

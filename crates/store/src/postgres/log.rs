@@ -1,0 +1,98 @@
+//! What has changed after an epoch, as it is now.
+//!
+//! A log of single changes would have to be kept for as long as any node may be behind, and be told
+//! one by one. Rows know the epoch of their own last change, so one snapshot of what is marked later
+//! than `after`, together with its epoch, says all that matters.
+
+use super::{
+    connection::Session,
+    fault::Fault,
+    rows::{Columns, OWNER_COLUMNS, RECORD_COLUMNS, signed},
+};
+use crate::{Change, Epoch, LogPage};
+use futures_util::try_join;
+use rescind_core::TokenState;
+use tokio_postgres::Row;
+
+/// Changes that are told at once. Behind by more, it is quicker to load everything, and a page has
+/// to fit into memory: at half a kilobyte each this is 32 MB.
+const CHANGES_MAX: usize = 1 << 16;
+
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+/// A file of the write-ahead log begins with its timeline. The control file's is older, right after
+/// a failover.
+const HEAD: &str = "SELECT n, pg_is_in_recovery(), CASE WHEN pg_is_in_recovery() THEN NULL
+    ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END FROM epoch";
+
+/// On a session that nobody else uses; after an error it must be dropped.
+pub(super) async fn read(session: &Session, after: Epoch) -> Result<LogPage, Fault> {
+    session.batch_execute(BEGIN).await?;
+    let asked: [&(dyn tokio_postgres::types::ToSql + Sync); 2] =
+        [&signed(after), &(CHANGES_MAX as i64 + 1)];
+    let queries = queries();
+    let statements = try_join!(
+        session.prepare_cached(HEAD),
+        session.prepare_cached(&queries.owners),
+        session.prepare_cached(&queries.bounds),
+        session.prepare_cached(&queries.tokens),
+    )?;
+    let (head, owners, bounds, tokens) = try_join!(
+        session.query_one(&statements.0, &[]),
+        session.query(&statements.1, &asked),
+        session.query(&statements.2, &asked),
+        session.query(&statements.3, &asked),
+    )?;
+    session.batch_execute("COMMIT").await?;
+    let mut page = header(after, &head)?;
+    page.too_far = owners.len() + bounds.len() + tokens.len() > CHANGES_MAX;
+    if page.too_far {
+        return Ok(page);
+    }
+    let owners = owners.iter().map(|row| Ok(Change::Owner(Columns::of(row).owner()?)));
+    let changes = owners.chain(bounds.iter().map(bound)).chain(tokens.iter().map(token));
+    page.changes = changes.collect::<Result<_, Fault>>()?;
+    Ok(page)
+}
+
+struct Queries {
+    owners: String,
+    bounds: String,
+    tokens: String,
+}
+
+fn queries() -> Queries {
+    let changed = "WHERE changed_at > $1 ORDER BY changed_at LIMIT $2";
+    Queries {
+        owners: format!("SELECT {OWNER_COLUMNS} FROM owners {changed}"),
+        bounds: format!("SELECT nullif(tenant, ''), not_before FROM bounds {changed}"),
+        tokens: format!("SELECT {RECORD_COLUMNS}, digest FROM tokens {changed}"),
+    }
+}
+
+fn header(after: Epoch, row: &Row) -> Result<LogPage, Fault> {
+    let mut columns = Columns::of(row);
+    let (head, in_recovery) = (columns.count()?, columns.get()?);
+    let timeline = columns.get::<Option<&str>>()?;
+    Ok(LogPage {
+        after,
+        head,
+        in_recovery,
+        timeline: timeline.and_then(|hex| u32::from_str_radix(hex, 16).ok()).unwrap_or_default(),
+        too_far: false,
+        changes: Vec::new(),
+    })
+}
+
+pub(super) fn bound(row: &Row) -> Result<Change, Fault> {
+    let mut columns = Columns::of(row);
+    Ok(Change::NotBefore { tenant: columns.tenant()?, start: columns.time()? })
+}
+
+fn token(row: &Row) -> Result<Change, Fault> {
+    let mut columns = Columns::of(row);
+    let (record, digest) = (columns.record()?, columns.digest_or_null()?);
+    Ok(match record.state {
+        TokenState::Active => Change::Updated { record, digest },
+        TokenState::Revoked { .. } => Change::Revoked { id: record.id, digest },
+    })
+}

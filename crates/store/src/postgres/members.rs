@@ -1,0 +1,205 @@
+//! Rows of members, on connections that nothing else uses.
+//!
+//! A renewal must not wait behind a list of tokens, and a revocation that reads the members must not
+//! wait behind a renewal: own row and others' rows have a connection each. What takes too long, or
+//! is given up half-way, loses its connection with whatever was on its way.
+
+use super::{
+    connection::{Connector, Session},
+    durability::{self, DurabilityReport},
+    fault::Fault,
+    log,
+    rows::{Columns, signed},
+    tx::Parameter,
+};
+use crate::{
+    Epoch, LogPage, Member, StoreError,
+    outage::{Cause, Outage},
+};
+use futures_util::try_join;
+use std::time::Duration;
+use tokio::{sync::Mutex, time::timeout};
+use tokio_postgres::Row;
+
+/// For a whole transaction, with the wait for its turn. A lease is renewed several times within
+/// its length; one renewal may be lost.
+const MEMBER_TIMEOUT: Duration = Duration::from_secs(5);
+/// Of these, for the commit.
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(4);
+
+pub(super) struct Members {
+    own: Line,
+    others: Line,
+    /// For what a lease rests on besides.
+    log: Line,
+}
+
+impl Members {
+    pub(super) fn new(connector: &Connector) -> Self {
+        let line = || Line { connector: connector.clone(), session: Mutex::new(None) };
+        Self { own: line(), others: line(), log: line() }
+    }
+
+    pub(super) async fn read_log(&self, after: Epoch) -> Result<LogPage, StoreError> {
+        self.log.read_log(after).await
+    }
+
+    pub(super) async fn durability(&self) -> Result<DurabilityReport, StoreError> {
+        self.own.durability().await
+    }
+
+    pub(super) async fn register(&self, member: &Member) -> Result<(), StoreError> {
+        let statement = "INSERT INTO members
+                 (node, incarnation, lease_ms, applied, renewals, address)
+             VALUES ($1, $2, $3, $4, $5, $6)
+             ON CONFLICT (node, incarnation) DO UPDATE SET lease_ms = excluded.lease_ms,
+                 applied = excluded.applied, address = excluded.address,
+                 renewals = members.renewals + 1";
+        let asked: [Parameter<'_>; 6] = [
+            &member.node,
+            &member.incarnation.cast_signed(),
+            &signed(member.lease_ms),
+            &signed(member.applied),
+            &signed(member.renewals),
+            &member.address,
+        ];
+        self.own.transact(statement, &asked).await.map(drop)
+    }
+
+    pub(super) async fn renew(
+        &self,
+        node: &str,
+        incarnation: u64,
+        applied: Epoch,
+        lease_ms: u64,
+    ) -> Result<bool, StoreError> {
+        let statement = "UPDATE members SET renewals = renewals + 1,
+                 applied = greatest(applied, $3), lease_ms = $4
+             WHERE node = $1 AND incarnation = $2 RETURNING 1";
+        let (applied, lease_ms) = (signed(applied), signed(lease_ms));
+        let asked: [Parameter<'_>; 4] = [&node, &incarnation.cast_signed(), &applied, &lease_ms];
+        Ok(!self.own.transact(statement, &asked).await?.is_empty())
+    }
+
+    pub(super) async fn acknowledge(
+        &self,
+        node: &str,
+        incarnation: u64,
+        applied: Epoch,
+    ) -> Result<bool, StoreError> {
+        let statement = "UPDATE members SET applied = greatest(applied, $3)
+             WHERE node = $1 AND incarnation = $2 RETURNING 1";
+        let asked: [Parameter<'_>; 3] = [&node, &incarnation.cast_signed(), &signed(applied)];
+        Ok(!self.own.transact(statement, &asked).await?.is_empty())
+    }
+
+    pub(super) async fn leave(&self, node: &str, incarnation: u64) -> Result<(), StoreError> {
+        let statement = "DELETE FROM members WHERE node = $1 AND incarnation = $2";
+        self.own.transact(statement, &[&node, &incarnation.cast_signed()]).await.map(drop)
+    }
+
+    pub(super) async fn all(&self) -> Result<Vec<Member>, StoreError> {
+        let query = "SELECT node, incarnation, lease_ms, applied, renewals, address FROM members
+             ORDER BY node, incarnation";
+        let rows = self.others.transact(query, &[]).await?;
+        Ok(rows.iter().map(member).collect::<Result<_, _>>()?)
+    }
+
+    pub(super) async fn remove(
+        &self,
+        node: &str,
+        incarnation: u64,
+        renewals: u64,
+    ) -> Result<bool, StoreError> {
+        let statement = "DELETE FROM members
+             WHERE node = $1 AND incarnation = $2 AND renewals = $3 RETURNING 1";
+        let asked: [Parameter<'_>; 3] = [&node, &incarnation.cast_signed(), &signed(renewals)];
+        Ok(!self.others.transact(statement, &asked).await?.is_empty())
+    }
+}
+
+fn member(row: &Row) -> Result<Member, Fault> {
+    let mut columns = Columns::of(row);
+    Ok(Member {
+        node: columns.get()?,
+        incarnation: columns.get::<i64>()?.cast_unsigned(),
+        lease_ms: columns.count()?,
+        applied: columns.count()?,
+        renewals: columns.count()?,
+        address: columns.get()?,
+    })
+}
+
+/// One connection, used by one caller at a time.
+struct Line {
+    connector: Connector,
+    session: Mutex<Option<Session>>,
+}
+
+impl Line {
+    /// One statement, committed.
+    async fn transact(
+        &self,
+        statement: &str,
+        asked: &[Parameter<'_>],
+    ) -> Result<Vec<Row>, StoreError> {
+        let done = timeout(MEMBER_TIMEOUT, async {
+            let mut held = self.session.lock().await;
+            // Out of its place while it is in use: whoever is given up takes it with them.
+            let session = self.ready(held.take()).await?;
+            let rows = run(&session, statement, asked).await?;
+            *held = Some(session);
+            Ok(rows)
+        });
+        match done.await {
+            Ok(done) => done,
+            Err(_) => Err(uncertain(Fault::TimedOut("a write on members"))),
+        }
+    }
+
+    async fn read_log(&self, after: Epoch) -> Result<LogPage, StoreError> {
+        let read = timeout(MEMBER_TIMEOUT, async {
+            let mut held = self.session.lock().await;
+            let session = self.ready(held.take()).await?;
+            let page = log::read(&session, after).await?;
+            *held = Some(session);
+            Ok(page)
+        });
+        Ok(read.await.unwrap_or(Err(Fault::TimedOut("the log")))?)
+    }
+
+    async fn durability(&self) -> Result<DurabilityReport, StoreError> {
+        let read = timeout(MEMBER_TIMEOUT, async {
+            let mut held = self.session.lock().await;
+            let session = self.ready(held.take()).await?;
+            let report = durability::report(&session).await?;
+            *held = Some(session);
+            Ok(report)
+        });
+        Ok(read.await.unwrap_or(Err(Fault::TimedOut("settings")))?)
+    }
+
+    async fn ready(&self, session: Option<Session>) -> Result<Session, Fault> {
+        match session.filter(|session| !session.is_closed()) {
+            Some(session) => Ok(session),
+            None => self.connector.session().await,
+        }
+    }
+}
+
+async fn run(
+    session: &Session,
+    statement: &str,
+    asked: &[Parameter<'_>],
+) -> Result<Vec<Row>, StoreError> {
+    let prepared = session.prepare_cached(statement).await.map_err(Fault::from)?;
+    let begun =
+        try_join!(session.batch_execute("BEGIN READ WRITE"), session.query(&prepared, asked));
+    let ((), rows) = begun.map_err(Fault::from)?;
+    session.commit(COMMIT_TIMEOUT).await.map_err(uncertain)?;
+    Ok(rows)
+}
+
+fn uncertain(fault: Fault) -> StoreError {
+    Outage::Uncertain(Cause::new(fault)).into()
+}

@@ -1,0 +1,135 @@
+//! What this node's follower has been told, and up to which epoch.
+//!
+//! The naive way is to tell it of each commit as it comes. With several nodes the commits of others
+//! lie in between, rows are read while they change, and a token that is put in late comes back from
+//! the dead. So one lock holds the follower together with `applied`, the epoch at which it stands,
+//! and everything is decided under it:
+//!
+//! - The changes of an own batch are told as they are, if they follow directly on `applied`.
+//! - Otherwise the log is read, in one snapshot: what has changed after `applied`, as it is now.
+//!   Afterwards the follower stands at exactly the snapshot's epoch.
+//! - Something new (or fetched) is put in only if `applied` is not past the epoch at which it was
+//!   read. If it is, the revocation that was told meanwhile was about something that was not there,
+//!   and putting it in now would bring it back. Whoever asks for it next reads it again.
+//!
+//! Nothing loaded (`None`): the follower is empty, so there is nothing that it could say wrongly.
+
+use super::books::Books;
+use crate::{Change, Epoch, Follower, LogPage, outage::Cause, publisher::Publisher};
+use std::sync::Arc;
+
+pub(super) struct Memory(Publisher<Option<Epoch>>);
+
+/// Why something was not told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unheard {
+    /// Changes of others come before. The log must be read after this epoch.
+    Behind(Epoch),
+    /// It was read before what has been told meanwhile. It must be read again.
+    Stale,
+    /// Nothing is loaded.
+    Empty,
+}
+
+impl Memory {
+    pub(super) fn new(follower: Arc<dyn Follower>) -> Self {
+        Self(Publisher::new(follower, None))
+    }
+
+    pub(super) fn fail(&self, cause: Cause) {
+        self.0.fail(cause);
+    }
+
+    pub(super) fn failure(&self) -> Option<Cause> {
+        self.0.failure()
+    }
+
+    pub(super) async fn failed(&self) -> Cause {
+        self.0.failed().await
+    }
+
+    pub(super) fn applied(&self) -> Result<Option<Epoch>, Cause> {
+        self.0.tell(|_, applied| *applied)
+    }
+
+    /// Of a batch of this node, once it is durable. [`Unheard::Behind`] has told what is new, but
+    /// not the changes.
+    ///
+    /// What others see of a batch, they see whole: `applied` lies at its start or before, or at its
+    /// end or after, never within.
+    pub(super) fn publish(&self, books: Books) -> Result<Result<(), Unheard>, Cause> {
+        self.0.tell(|follower, applied| {
+            let Some(now) = *applied else { return Ok(()) };
+            let follows = now == books.start;
+            for told in books.told {
+                let hears = if told.raised { follows } else { follows || now <= told.epoch };
+                if hears {
+                    follower.apply(told.change);
+                }
+            }
+            if books.epoch == books.start || now >= books.epoch {
+                return Ok(());
+            }
+            if !follows {
+                return Err(Unheard::Behind(now));
+            }
+            follower.reached(books.epoch);
+            *applied = Some(books.epoch);
+            Ok(())
+        })
+    }
+
+    /// Of what the log says has changed. A page that has been overtaken is not told.
+    pub(super) fn apply(&self, page: LogPage) -> Result<Result<Epoch, Unheard>, Cause> {
+        self.0.tell(|follower, applied| {
+            let Some(now) = *applied else { return Err(Unheard::Empty) };
+            if page.head <= now {
+                return Ok(now);
+            }
+            if page.after > now {
+                return Err(Unheard::Behind(now));
+            }
+            page.changes.into_iter().for_each(|change| follower.apply(change));
+            follower.reached(page.head);
+            *applied = Some(page.head);
+            Ok(page.head)
+        })
+    }
+
+    /// Of what was read at an epoch, each change a whole value.
+    pub(super) fn put(
+        &self,
+        changes: Vec<Change>,
+        read_at: Epoch,
+    ) -> Result<Result<(), Unheard>, Cause> {
+        self.0.tell(|follower, applied| match *applied {
+            None => Err(Unheard::Empty),
+            Some(now) if now > read_at => Err(Unheard::Stale),
+            Some(_) => {
+                changes.into_iter().for_each(|change| follower.apply(change));
+                Ok(())
+            }
+        })
+    }
+
+    /// Forgets everything. Until [`Memory::loaded`] nobody else tells the follower anything.
+    pub(super) fn clear(&self) -> Result<(), Cause> {
+        self.0.tell(|follower, applied| {
+            *applied = None;
+            follower.clear();
+        })
+    }
+
+    /// A part of the whole set.
+    pub(super) fn load(&self, changes: impl Iterator<Item = Change>) -> Result<(), Cause> {
+        self.0.tell(|follower, _| changes.for_each(|change| follower.apply(change)))
+    }
+
+    /// The whole set was told as it was at this epoch.
+    pub(super) fn loaded(&self, epoch: Epoch) -> Result<(), Cause> {
+        self.0.tell(|follower, applied| {
+            follower.reached(epoch);
+            *applied = Some(epoch);
+        })
+    }
+}

@@ -1,0 +1,88 @@
+//! What other nodes make necessary, each call one line.
+
+use super::{fetch, load, memory::Unheard, store::PostgresStore};
+use crate::{
+    Applied, Doorbell, Epoch, Fetched, LoadError, LogPage, Member, SharedStore, StoreError,
+    outage::Outage,
+};
+use async_trait::async_trait;
+use rescind_core::{Digest, TokenId};
+
+#[async_trait]
+impl SharedStore for PostgresStore {
+    async fn register(&self, member: &Member) -> Result<(), StoreError> {
+        self.members.register(member).await
+    }
+
+    async fn renew(
+        &self,
+        node: &str,
+        incarnation: u64,
+        applied: Epoch,
+        lease_ms: u64,
+    ) -> Result<bool, StoreError> {
+        self.members.renew(node, incarnation, applied, lease_ms).await
+    }
+
+    async fn acknowledge(
+        &self,
+        node: &str,
+        incarnation: u64,
+        applied: Epoch,
+    ) -> Result<bool, StoreError> {
+        self.members.acknowledge(node, incarnation, applied).await
+    }
+
+    async fn leave(&self, node: &str, incarnation: u64) -> Result<(), StoreError> {
+        self.members.leave(node, incarnation).await
+    }
+
+    async fn members(&self) -> Result<Vec<Member>, StoreError> {
+        self.members.all().await
+    }
+
+    async fn remove_member(
+        &self,
+        node: &str,
+        incarnation: u64,
+        renewals: u64,
+    ) -> Result<bool, StoreError> {
+        self.members.remove(node, incarnation, renewals).await
+    }
+
+    async fn read_log(&self, after: Epoch) -> Result<LogPage, StoreError> {
+        self.members.read_log(after).await
+    }
+
+    fn apply(&self, page: LogPage) -> Result<Applied, StoreError> {
+        if page.too_far || page.in_recovery {
+            return Ok(Applied::Gap);
+        }
+        Ok(match self.memory.apply(page).map_err(Outage::Failed)? {
+            Ok(epoch) => Applied::At(epoch),
+            Err(Unheard::Empty) => Applied::NothingLoaded,
+            Err(Unheard::Behind(_) | Unheard::Stale) => Applied::Gap,
+        })
+    }
+
+    fn applied(&self) -> Result<Option<Epoch>, StoreError> {
+        Ok(self.memory.applied().map_err(Outage::Failed)?)
+    }
+
+    async fn load(&self) -> Result<Epoch, LoadError> {
+        let _alone = self.loading.lock().await;
+        load::load(&self.connector, &self.memory, &self.keys).await
+    }
+
+    async fn fetch_bearer(&self, digest: &Digest) -> Result<Fetched, StoreError> {
+        fetch::bearer(&self.readers, &self.memory, &self.keys, digest).await
+    }
+
+    async fn fetch_signer(&self, id: &TokenId) -> Result<Fetched, StoreError> {
+        fetch::signer(&self.readers, &self.memory, &self.keys, id).await
+    }
+
+    fn doorbell(&self) -> Doorbell {
+        Doorbell(self.bell.subscribe())
+    }
+}

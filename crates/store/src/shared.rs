@@ -1,0 +1,159 @@
+//! What several nodes over one store need besides: who may hold a lease, what the others have
+//! changed, and what this node has not heard of yet.
+
+use crate::{Change, Epoch, StoreError};
+use async_trait::async_trait;
+use rescind_core::{Digest, TokenId};
+use tokio::sync::watch;
+
+/// One start of one node, as it stands among the others.
+///
+/// Each start has a row of its own. A node that was replaced under its own name may still be
+/// running somewhere, cut off, and its lease counts as much as its successor's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    pub node: String,
+    /// New at each start.
+    pub incarnation: u64,
+    pub lease_ms: u64,
+    /// It has applied everything up to here.
+    pub applied: Epoch,
+    /// Raised at each renewal: one that stays the same is a sign of death.
+    pub renewals: u64,
+    /// Where other nodes reach it, if they can.
+    pub address: Option<String>,
+}
+
+/// What changed after an epoch, as it was in one snapshot.
+#[derive(Clone, Debug)]
+pub struct LogPage {
+    /// What was known to the reader.
+    pub after: Epoch,
+    /// The epoch of the snapshot. Less than `after` means that the truth has gone backwards.
+    pub head: Epoch,
+    /// The server was a replica or recovering: nothing that it says is the newest.
+    pub in_recovery: bool,
+    /// Of the server's history; another one after a failover.
+    pub timeline: u32,
+    /// Too many for a page: the whole set must be loaded anew.
+    pub too_far: bool,
+    pub(crate) changes: Vec<Change>,
+}
+
+/// What has become of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// The follower stands here now: at the page's head, or further if others were quicker.
+    At(Epoch),
+    /// Not told. The page begins after where the follower stands, or holds nothing to go by.
+    Gap,
+    /// Not told: nothing is loaded.
+    NothingLoaded,
+}
+
+/// What the store says of a token that the index does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fetched {
+    /// It is in the index now: look again.
+    Known,
+    /// There is none.
+    Unknown,
+    Revoked,
+}
+
+/// Rings when another node may have changed something. A hint: rings can be lost, late or doubled,
+/// and several may sound like one.
+#[derive(Clone, Debug)]
+pub struct Doorbell(pub(crate) watch::Receiver<Rung>);
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Rung {
+    pub(crate) times: u64,
+    pub(crate) epoch: Option<Epoch>,
+}
+
+impl Doorbell {
+    /// Waits for the next ring. The epoch that was announced, or `None` to say "look": rings may
+    /// have been missed while nobody listened. `Err` once the store is closed.
+    pub async fn rung(&mut self) -> Result<Option<Epoch>, StoreError> {
+        self.0.changed().await.map_err(|_| StoreError::Unavailable(None))?;
+        Ok(self.0.borrow_and_update().epoch)
+    }
+}
+
+/// A store that other nodes write to as well.
+///
+/// Methods on members are committed, durably as any revocation is, before they return; an error
+/// leaves it open whether they were. They may be dropped at any moment.
+#[async_trait]
+pub trait SharedStore: Send + Sync {
+    /// Enters this start of a node. It must come before the [`SharedStore::load`] or
+    /// [`SharedStore::read_log`] that its lease rests on.
+    async fn register(&self, member: &Member) -> Result<(), StoreError>;
+
+    /// Raises `renewals`; `applied` never goes back. `false`: the row is not there any more.
+    async fn renew(
+        &self,
+        node: &str,
+        incarnation: u64,
+        applied: Epoch,
+        lease_ms: u64,
+    ) -> Result<bool, StoreError>;
+
+    /// Says what was applied, between renewals. `false`: the row is not there any more.
+    async fn acknowledge(
+        &self,
+        node: &str,
+        incarnation: u64,
+        applied: Epoch,
+    ) -> Result<bool, StoreError>;
+
+    /// Of one that holds no lease any more.
+    async fn leave(&self, node: &str, incarnation: u64) -> Result<(), StoreError>;
+
+    /// All of them, however dead they look.
+    async fn members(&self) -> Result<Vec<Member>, StoreError>;
+
+    /// Removes one that has not renewed since. `false`: it has, or it was not there.
+    async fn remove_member(
+        &self,
+        node: &str,
+        incarnation: u64,
+        renewals: u64,
+    ) -> Result<bool, StoreError>;
+
+    /// What has changed after an epoch: a new snapshot each time.
+    async fn read_log(&self, after: Epoch) -> Result<LogPage, StoreError>;
+
+    /// Tells the follower of a page, in the store's order.
+    fn apply(&self, page: LogPage) -> Result<Applied, StoreError>;
+
+    /// Where the follower stands; `None` if nothing is loaded.
+    fn applied(&self) -> Result<Option<Epoch>, StoreError>;
+
+    /// Empties the follower and tells it the whole set, of one snapshot, whose epoch this answers.
+    /// Nothing that is in the follower meanwhile may be called valid: the node must hold no lease.
+    /// After an error it is empty, and [`SharedStore::applied`] is `None`.
+    async fn load(&self) -> Result<Epoch, LoadError>;
+
+    /// Looks for a bearer token that the index does not know.
+    async fn fetch_bearer(&self, digest: &Digest) -> Result<Fetched, StoreError>;
+
+    /// Looks for a signing token that the index does not know.
+    async fn fetch_signer(&self, id: &TokenId) -> Result<Fetched, StoreError>;
+
+    fn doorbell(&self) -> Doorbell;
+}
+
+/// Why the whole set was not loaded into memory, which is empty now.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error(
+        "secrets in the database are sealed with key {key}, which is missing; add its file to sealing.key_files"
+    )]
+    KeyMissing { key: crate::KeyId },
+    #[error("the sealed secret of token {token} does not open; restore the database from a backup")]
+    Secret { token: TokenId, source: crate::KeyRingError },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
