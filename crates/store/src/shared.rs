@@ -74,7 +74,8 @@ pub(crate) struct Rung {
 
 impl Doorbell {
     /// Waits for the next ring. The epoch that was announced, or `None` to say "look": rings may
-    /// have been missed while nobody listened. `Err` once the store is closed.
+    /// have been missed while nobody listened. The first comes at once. `Err` once the store is
+    /// gone.
     pub async fn rung(&mut self) -> Result<Option<Epoch>, StoreError> {
         self.0.changed().await.map_err(|_| StoreError::Unavailable(None))?;
         Ok(self.0.borrow_and_update().epoch)

@@ -8,7 +8,7 @@ use super::{batch::CHANNEL, connection::Connector, fault::Fault};
 use crate::{Rung, outage::chain};
 use std::{sync::Arc, time::Duration};
 use tokio::{
-    sync::watch,
+    sync::{oneshot, watch},
     time::{sleep, timeout},
 };
 use tokio_postgres::AsyncMessage;
@@ -40,8 +40,11 @@ async fn listen_once(
     heard: &mut bool,
 ) -> Result<(), Fault> {
     let rings = Arc::clone(bell);
+    // Goes with the task that reads the connection, when that has ended.
+    let (reading, mut ended) = oneshot::channel::<()>();
     let session = connector
         .listening(move |message| {
+            let _reading = &reading;
             if let AsyncMessage::Notification(told) = message {
                 ring(&rings, told.payload().parse().ok());
             }
@@ -51,8 +54,10 @@ async fn listen_once(
     *heard = true;
     ring(bell, None);
     loop {
-        sleep(PROBE_EVERY).await;
-        timeout(PROBE_TIMEOUT, session.batch_execute("SELECT 1"))
+        if timeout(PROBE_EVERY, &mut ended).await.is_ok() {
+            return Err(Fault::Away("the connection has ended".into()));
+        }
+        timeout(PROBE_TIMEOUT, session.batch_execute("SELECT 'doorbell'"))
             .await
             .map_err(|_| Fault::TimedOut("listening"))??;
     }

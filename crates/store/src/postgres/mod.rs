@@ -63,6 +63,10 @@ mod tokens;
 mod tx;
 mod writer;
 
+#[cfg(test)]
+#[cfg(feature = "conformance")]
+mod tests;
+
 pub use durability::{Caution, Durability, DurabilityReport, Unkept};
 pub use error::{OpenError, Reason};
 pub use open::Options;

@@ -83,6 +83,9 @@ impl SharedStore for PostgresStore {
     }
 
     fn doorbell(&self) -> Doorbell {
-        Doorbell(self.bell.subscribe())
+        let mut bell = self.bell.subscribe();
+        // Whoever begins to hear has missed what was before.
+        bell.mark_changed();
+        Doorbell(bell)
     }
 }

@@ -27,7 +27,6 @@ use crate::{
 use futures_util::FutureExt;
 use std::{
     panic::AssertUnwindSafe,
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -36,7 +35,7 @@ use std::{
 };
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{Sleep, sleep, timeout},
+    time::{Instant, timeout},
 };
 
 /// Jobs that may wait; more are refused at once. At 5,000 jobs a second this is 200 ms of waiting.
@@ -214,13 +213,13 @@ impl Writer {
 /// How long no connection is tried after one that failed. No job waits for it: each is refused.
 #[derive(Default)]
 pub(super) struct BackOff {
-    next: Option<(Duration, Pin<Box<Sleep>>)>,
+    last: Option<(Duration, Instant)>,
 }
 
 impl BackOff {
     fn check(&self) -> Result<(), Fault> {
-        match &self.next {
-            Some((_, until)) if !until.is_elapsed() => {
+        match self.last {
+            Some((time, failed)) if failed.elapsed() < time => {
                 Err(Fault::Away("PostgreSQL could not be reached a moment ago".into()))
             }
             _ => Ok(()),
@@ -228,10 +227,10 @@ impl BackOff {
     }
 
     fn note(&mut self, reached: bool) {
-        let last = self.next.take().map(|(time, _)| time);
+        let last = self.last.take().map(|(time, _)| time);
         if !reached {
             let time = last.map_or(BACK_OFF_FIRST, |last| (last * 2).min(BACK_OFF_MAX));
-            self.next = Some((time, Box::pin(sleep(time))));
+            self.last = Some((time, Instant::now()));
         }
     }
 }

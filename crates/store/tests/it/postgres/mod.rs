@@ -1,6 +1,11 @@
 //! The PostgreSQL engine, on the server that `e2e/postgres/run` starts.
 
+mod members;
+mod nodes;
+mod opening;
+mod outages;
 pub(crate) mod scene;
+mod settling;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;

@@ -1,0 +1,79 @@
+//! Rows of members: what a node's lease rests on, and what a revocation waits by.
+
+use super::scene::Node;
+use rescind_store::{Member, SharedStore, conformance::postgres::Database};
+
+fn member(node: &str, incarnation: u64) -> Member {
+    Member {
+        node: node.into(),
+        incarnation,
+        lease_ms: 15_000,
+        applied: 3,
+        renewals: 0,
+        address: Some("10.0.0.7:8443".into()),
+    }
+}
+
+#[tokio::test]
+async fn member_is_kept_as_it_was_entered_and_renewed() {
+    let database = Database::create().await;
+    let (a, b) = (Node::of(&database).await, Node::of(&database).await);
+    let incarnation = u64::MAX - 7;
+    a.store.register(&member("a", incarnation)).await.unwrap();
+    assert_eq!(b.store.members().await.unwrap(), [member("a", incarnation)]);
+    assert!(a.store.renew("a", incarnation, 5, 9_000).await.unwrap());
+    let renewed = Member { lease_ms: 9_000, applied: 5, renewals: 1, ..member("a", incarnation) };
+    assert_eq!(b.store.members().await.unwrap(), [renewed.clone()]);
+    assert!(a.store.acknowledge("a", incarnation, 6).await.unwrap());
+    assert_eq!(b.store.members().await.unwrap(), [Member { applied: 6, ..renewed.clone() }]);
+    // Overtaken on the way.
+    assert!(a.store.acknowledge("a", incarnation, 4).await.unwrap());
+    assert!(a.store.renew("a", incarnation, 2, 9_000).await.unwrap());
+    let kept = Member { applied: 6, renewals: 2, ..renewed };
+    assert_eq!(b.store.members().await.unwrap(), [kept]);
+    a.store.leave("a", incarnation).await.unwrap();
+    assert_eq!(b.store.members().await.unwrap(), []);
+    assert!(!a.store.renew("a", incarnation, 7, 9_000).await.unwrap());
+    assert!(!a.store.acknowledge("a", incarnation, 7).await.unwrap());
+}
+
+/// The lease of the one before counts until it has run out.
+#[tokio::test]
+async fn another_start_under_the_same_name_has_a_row_of_its_own() {
+    let database = Database::create().await;
+    let node = Node::of(&database).await;
+    node.store.register(&member("a", 1)).await.unwrap();
+    node.store.register(&member("a", 2)).await.unwrap();
+    assert_eq!(node.store.members().await.unwrap(), [member("a", 1), member("a", 2)]);
+    node.store.leave("a", 2).await.unwrap();
+    assert!(node.store.renew("a", 1, 4, 15_000).await.unwrap());
+}
+
+#[tokio::test]
+async fn member_that_has_renewed_since_is_not_removed() {
+    let database = Database::create().await;
+    let (a, b) = (Node::of(&database).await, Node::of(&database).await);
+    a.store.register(&member("a", 1)).await.unwrap();
+    a.store.register(&member("b", 1)).await.unwrap();
+    let [seen, _] = b.store.members().await.unwrap().try_into().unwrap();
+    assert!(a.store.renew("a", 1, 4, 15_000).await.unwrap());
+    assert!(!b.store.remove_member("a", 1, seen.renewals).await.unwrap());
+    assert!(a.store.renew("a", 1, 4, 15_000).await.unwrap());
+    assert!(b.store.remove_member("a", 1, 2).await.unwrap());
+    assert!(!b.store.remove_member("a", 1, 2).await.unwrap());
+    assert_eq!(b.store.members().await.unwrap(), [member("b", 1)]);
+    assert!(!a.store.renew("a", 1, 4, 15_000).await.unwrap());
+}
+
+/// Renewing does not wait for the right to write: somebody may have it for a while.
+#[tokio::test]
+async fn renewal_does_not_wait_behind_a_write() {
+    let database = Database::create().await;
+    let node = Node::of(&database).await;
+    node.store.register(&member("a", 1)).await.unwrap();
+    let sql = database.client().await;
+    sql.batch_execute("BEGIN; SELECT n FROM epoch FOR UPDATE").await.unwrap();
+    assert!(node.store.renew("a", 1, 4, 15_000).await.unwrap());
+    assert_eq!(node.store.members().await.unwrap().len(), 1);
+    sql.batch_execute("ROLLBACK").await.unwrap();
+}

@@ -1,0 +1,236 @@
+//! PostgreSQL goes away, at the worst moments: what is not known is never called done.
+
+use super::scene::{Memory, Node, options};
+use crate::sqlite::scene::{bearer, by, revocation, user};
+use rescind_store::{
+    ReadStore, Revoked, SharedStore, StoreError, WriteStore, conformance::postgres::Database,
+};
+use std::{
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::time::{sleep, timeout};
+
+/// Runs a statement while each transaction that has revoked a token commits.
+async fn at_commit(database: &Database, statement: &str) {
+    let sql = database.client().await;
+    sql.batch_execute(&format!(
+        "CREATE FUNCTION at_commit() RETURNS trigger LANGUAGE plpgsql
+             AS $$ BEGIN {statement}; RETURN NULL; END $$;
+         CREATE CONSTRAINT TRIGGER at_commit AFTER UPDATE OF revoked_at ON tokens
+             DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION at_commit()"
+    ))
+    .await
+    .unwrap();
+}
+
+async fn no_more_at_commit(database: &Database) {
+    database.client().await.batch_execute("DROP TRIGGER at_commit ON tokens").await.unwrap();
+}
+
+async fn with_a_token(database: &Database) -> Node {
+    let node = Node::of(database).await;
+    node.store.create_owner(user("u"), by(0)).await.unwrap();
+    node.store.issue(bearer("b", "u"), by(1)).await.unwrap();
+    node
+}
+
+fn is_uncertain(answer: &Result<Revoked, StoreError>) -> bool {
+    matches!(answer, Err(StoreError::Uncertain(_)))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commit_whose_connection_is_killed_is_never_success() {
+    let database = Database::create().await;
+    let node = with_a_token(&database).await;
+    at_commit(&database, "PERFORM pg_sleep(60)").await;
+    let revoking = tokio::spawn({
+        let store = Arc::clone(&node.store);
+        async move { store.revoke(revocation("b"), by(2)).await }
+    });
+    let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                WHERE datname = current_database() AND query = 'COMMIT' AND state = 'active'";
+    let sql = database.client().await;
+    while sql.query(kill, &[]).await.unwrap().is_empty() {
+        sleep(Duration::from_millis(5)).await;
+    }
+    let answer = revoking.await.unwrap();
+    assert!(is_uncertain(&answer), "{answer:?}");
+    assert!(node.knows("b"), "told of what may not have happened");
+    no_more_at_commit(&database).await;
+    // On a new connection, as if nothing had been.
+    let again = node.store.revoke(revocation("b"), by(3)).await.unwrap();
+    assert!(matches!(again, Revoked::Now(_)), "{again:?}");
+    assert!(!node.knows("b"));
+}
+
+/// The server says that it has committed, and warns: of what, only a person could tell.
+#[tokio::test]
+async fn commit_with_a_warning_is_uncertain_and_found_done_when_it_is_asked_again() {
+    let database = Database::create().await;
+    let node = with_a_token(&database).await;
+    at_commit(&database, "RAISE WARNING 'canceling wait'").await;
+    let answer = node.store.revoke(revocation("b"), by(2)).await;
+    assert!(is_uncertain(&answer), "{answer:?}");
+    let again = node.store.revoke(revocation("b"), by(3)).await.unwrap();
+    assert!(matches!(again, Revoked::Before { .. }), "{again:?}");
+    assert_eq!(node.look().await, 1);
+    assert!(!node.knows("b"));
+}
+
+#[tokio::test]
+async fn refused_commit_is_uncertain_too_and_changes_nothing() {
+    let database = Database::create().await;
+    let node = with_a_token(&database).await;
+    at_commit(&database, "RAISE EXCEPTION 'no'").await;
+    let answer = node.store.revoke(revocation("b"), by(2)).await;
+    assert!(is_uncertain(&answer), "{answer:?}");
+    assert_eq!(node.store.epoch().await.unwrap(), 0);
+    assert!(node.knows("b"));
+}
+
+/// Before the commit it is known: nothing was changed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn transaction_that_is_cut_off_before_its_commit_is_unavailable() {
+    let database = Database::create().await;
+    let node = with_a_token(&database).await;
+    let sql = database.client().await;
+    sql.batch_execute("BEGIN; LOCK TABLE tokens").await.unwrap();
+    let revoking = tokio::spawn({
+        let store = Arc::clone(&node.store);
+        async move { store.revoke(revocation("b"), by(2)).await }
+    });
+    let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while sql.query(kill, &[]).await.unwrap().is_empty() {
+        sleep(Duration::from_millis(5)).await;
+    }
+    let answer = revoking.await.unwrap();
+    assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
+    sql.batch_execute("ROLLBACK").await.unwrap();
+    assert_eq!(node.store.epoch().await.unwrap(), 0);
+    assert!(matches!(node.store.revoke(revocation("b"), by(3)).await, Ok(Revoked::Now(_))));
+}
+
+/// A server that this test alone uses.
+struct Server {
+    text: String,
+    ctl: PathBuf,
+    child: Child,
+    until: Option<ChildStdin>,
+}
+
+impl Server {
+    fn start() -> Self {
+        let run = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../e2e/postgres/run");
+        let script = "echo $RESCIND_TEST_POSTGRES; echo $RESCIND_TEST_POSTGRES_CTL; read -r _ || :";
+        let mut child = Command::new(run)
+            .args(["bash", "-c", script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let text = lines.next().unwrap().unwrap();
+        let ctl = lines.next().unwrap().unwrap().into();
+        let until = child.stdin.take();
+        Self { text, ctl, child, until }
+    }
+
+    fn ctl(&self, arguments: &[&str]) {
+        let done = Command::new(&self.ctl).args(arguments).stdout(Stdio::null()).status().unwrap();
+        assert!(done.success(), "{arguments:?}");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.until.take());
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn store_outlives_a_restart_of_postgres() {
+    let server = Server::start();
+    let database = Database::create_on(server.text.clone()).await;
+    let node = with_a_token(&database).await;
+    let mut bell = node.store.doorbell();
+    bell.rung().await.unwrap();
+    server.ctl(&["-m", "immediate", "stop"]);
+    let away = node.store.revoke(revocation("b"), by(2)).await;
+    assert!(matches!(away, Err(StoreError::Unavailable(_))), "{away:?}");
+    assert!(node.store.epoch().await.is_err());
+    assert!(node.store.read_log(0).await.is_err());
+    assert!(node.store.renew("a", 1, 0, 1).await.is_err());
+    assert!(timeout(Duration::from_millis(50), node.store.failed()).await.is_err());
+    assert!(node.knows("b"), "memory is as it was");
+    let port = server.text.split("port=").nth(1).unwrap().split(' ').next().unwrap();
+    let socket = server.ctl.parent().unwrap().display().to_string();
+    let set = format!("-p {port} -k {socket} -c listen_addresses=127.0.0.1");
+    server.ctl(&["-o", &set, "start"]);
+    let back = timeout(Duration::from_secs(20), async {
+        loop {
+            match node.store.revoke(revocation("b"), by(3)).await {
+                Ok(revoked) => return revoked,
+                Err(StoreError::Unavailable(_)) => sleep(Duration::from_millis(20)).await,
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+    });
+    assert!(matches!(back.await.unwrap(), Revoked::Now(_)));
+    assert!(!node.knows("b"));
+    assert_eq!(node.store.epoch().await.unwrap(), 1);
+    assert_eq!(node.store.read_log(0).await.unwrap().head, 1);
+    timeout(Duration::from_secs(10), bell.rung()).await.unwrap().unwrap();
+}
+
+/// The one that PostgreSQL itself reports as a success: whoever waits for a standby is told to stop
+/// waiting, and the commit is nowhere else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cancelled_wait_for_the_standby_is_no_success() {
+    let server = Server::start();
+    let database = Database::create_on(server.text.clone()).await;
+    let node = with_a_token(&database).await;
+    let sql = database.client().await;
+    sql.batch_execute("SET synchronous_commit = local").await.unwrap();
+    sql.batch_execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'").await.unwrap();
+    server.ctl(&["reload"]);
+    sleep(Duration::from_millis(500)).await;
+    for (number, stop) in ["pg_cancel_backend", "pg_terminate_backend"].into_iter().enumerate() {
+        let revoking = tokio::spawn({
+            let store = Arc::clone(&node.store);
+            async move { store.revoke(revocation("b"), by(2)).await }
+        });
+        let kill = format!(
+            "SELECT {stop}(pid) FROM pg_stat_activity
+             WHERE datname = current_database() AND wait_event = 'SyncRep'"
+        );
+        while sql.query(&kill, &[]).await.unwrap().is_empty() {
+            sleep(Duration::from_millis(5)).await;
+        }
+        let answer = revoking.await.unwrap();
+        assert!(is_uncertain(&answer), "{stop}, {number}: {answer:?}");
+    }
+    // It is there, and "already revoked" waits for the standby as well: there is still none.
+    let again = tokio::spawn({
+        let store = Arc::clone(&node.store);
+        async move { store.revoke(revocation("b"), by(3)).await }
+    });
+    sleep(Duration::from_millis(300)).await;
+    assert!(!again.is_finished());
+    sql.batch_execute("ALTER SYSTEM RESET synchronous_standby_names").await.unwrap();
+    server.ctl(&["reload"]);
+    assert!(matches!(again.await.unwrap(), Ok(Revoked::Before { .. })));
+}
+
+#[tokio::test]
+async fn unreachable_server_is_said_at_the_start() {
+    let text = "host=127.0.0.1 port=1 user=postgres sslmode=disable".to_owned();
+    let options = options(text, Arc::new(Memory::default()));
+    let error = rescind_store::postgres::PostgresStore::open(options).await.unwrap_err();
+    assert!(matches!(error, rescind_store::postgres::OpenError::Unreachable(_)), "{error:?}");
+}
