@@ -1,8 +1,9 @@
 //! Durable records: what the truth is, and how it is written down so that it stays true.
 //!
 //! Two traits, [`ReadStore`] and [`WriteStore`], with one conformance suite that every backend
-//! runs. Each mutation is one named transaction that also writes its audit entry, raises the epoch
-//! if it changes what is in memory, commits durably, and only then tells the [`Follower`] (the index in
+//! runs: SQLite for one node, PostgreSQL for several, which need [`SharedStore`] besides. Each
+//! mutation is one named transaction that also writes its audit entry, raises the epoch if it
+//! changes what is in memory, commits durably, and only then tells the [`Follower`] (the index in
 //! memory) and returns. Policy is not decided here: rules come from `rescind-core` and run inside
 //! the transaction.
 
@@ -18,12 +19,10 @@ mod shared;
 pub mod sqlite;
 mod traits;
 
-pub(crate) use shared::Rung;
-
 #[cfg(feature = "conformance")]
 pub mod conformance;
 
 pub use model::*;
 pub use seal::{KeyId, KeyRing, KeyRingError};
-pub use shared::{Applied, Doorbell, Fetched, LoadError, LogPage, Member, SharedStore};
+pub use shared::{Applied, Bell, Doorbell, Fetched, LoadError, LogPage, Member, SharedStore};
 pub use traits::{Follower, ReadStore, Settler, Store, WriteStore};

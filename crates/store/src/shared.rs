@@ -37,7 +37,7 @@ pub struct LogPage {
     pub timeline: u32,
     /// Too many for a page: the whole set must be loaded anew.
     pub too_far: bool,
-    pub(crate) changes: Vec<Change>,
+    pub changes: Vec<Change>,
 }
 
 /// What has become of a page.
@@ -64,12 +64,24 @@ pub enum Fetched {
 /// Rings when another node may have changed something. A hint: rings can be lost, late or doubled,
 /// and several may sound like one.
 #[derive(Clone, Debug)]
-pub struct Doorbell(pub(crate) watch::Receiver<Rung>);
+pub struct Doorbell(watch::Receiver<Option<Epoch>>);
 
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Rung {
-    pub(crate) times: u64,
-    pub(crate) epoch: Option<Epoch>,
+/// What a store rings.
+#[derive(Debug, Default)]
+pub struct Bell(watch::Sender<Option<Epoch>>);
+
+impl Bell {
+    /// An epoch that was announced, or `None` to say "look".
+    pub fn ring(&self, epoch: Option<Epoch>) {
+        self.0.send_replace(epoch);
+    }
+
+    pub fn doorbell(&self) -> Doorbell {
+        let mut heard = self.0.subscribe();
+        // Whoever begins to hear has missed what was before.
+        heard.mark_changed();
+        Doorbell(heard)
+    }
 }
 
 impl Doorbell {
@@ -78,7 +90,7 @@ impl Doorbell {
     /// gone.
     pub async fn rung(&mut self) -> Result<Option<Epoch>, StoreError> {
         self.0.changed().await.map_err(|_| StoreError::Unavailable(None))?;
-        Ok(self.0.borrow_and_update().epoch)
+        Ok(*self.0.borrow_and_update())
     }
 }
 

@@ -71,6 +71,7 @@ macro_rules! conformance_tests {
             narrowing::restart_tells_tokens_as_they_are_now,
             narrowing::updated_token_is_told_and_all_but_its_label_raises_the_epoch,
             narrowing::widening_and_ended_tokens_are_refused,
+            owners::any_text_can_be_looked_for,
             owners::email_subject_and_id_belong_to_one_owner,
             owners::every_field_of_an_owner_is_kept,
             owners::not_before_never_goes_back,

@@ -4,7 +4,7 @@ use super::{
     Backend,
     scene::{Scene, at, by, operator, owner_id, partner, scopes, user},
 };
-use crate::{IssuedBefore, NewOwner, OwnerError, OwnerUpdate};
+use crate::{AuditFilter, IssuedBefore, NewOwner, OwnerError, OwnerUpdate};
 use rescind_core::{Actor, Owner, OwnerKind, OwnerState};
 
 pub async fn every_field_of_an_owner_is_kept(backend: &dyn Backend) {
@@ -58,6 +58,29 @@ pub async fn email_subject_and_id_belong_to_one_owner(backend: &dyn Backend) {
         *issuer = "https://other.example".into();
     }
     scene.create(elsewhere).await;
+}
+
+/// What a caller sends reaches a look-up as it is.
+pub async fn any_text_can_be_looked_for(backend: &dyn Backend) {
+    let scene = Scene::of(backend).await;
+    scene.create(user("u")).await;
+    scene.create(partner("p")).await;
+    let store = &scene.store;
+    for text in ["", "\0", "u@example.com\0", "%", "' OR TRUE --", "\u{fffd}\u{10ffff}"] {
+        assert!(store.user_by_email(text).await.unwrap().is_none(), "{text:?}");
+        let issuer = "https://issuer.example";
+        assert_eq!(store.partner_by_subject(issuer, text).await.unwrap(), None, "{text:?}");
+        assert_eq!(store.partner_by_subject(text, "did:p").await.unwrap(), None, "{text:?}");
+        let asked = || Some(text.to_owned());
+        let all = AuditFilter { limit: 9, ..AuditFilter::default() };
+        for filter in [
+            AuditFilter { actor: asked(), ..all.clone() },
+            AuditFilter { action: asked(), ..all.clone() },
+            AuditFilter { subject: asked(), ..all.clone() },
+        ] {
+            assert!(store.audit(&filter).await.unwrap().is_empty(), "{text:?}");
+        }
+    }
 }
 
 pub async fn profile_ids_are_given_upwards_and_once(backend: &dyn Backend) {

@@ -24,9 +24,10 @@ use tokio_postgres::{
     AsyncMessage, Client, Config, Connection, NoTls, config::TargetSessionAttrs, error::Severity,
 };
 
-/// From the first packet to a session that is set up. An answer from the other end of the world
-/// takes half a second.
-pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// For one host to take a connection. An answer from the other end of the world takes half a second.
+const HOST_TIMEOUT: Duration = Duration::from_secs(2);
+/// From the first packet to a session that is set up, with two dead hosts before the living one.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(7);
 /// A statement of a transaction: the slowest revokes all of an owner's tokens, or is queued behind
 /// one that does.
 const STATEMENT_TIMEOUT_MILLIS: u32 = 10_000;
@@ -59,7 +60,7 @@ impl Connector {
         }
         // A replica tells of the past.
         config.target_session_attrs(TargetSessionAttrs::ReadWrite);
-        config.connect_timeout(CONNECT_TIMEOUT);
+        config.connect_timeout(HOST_TIMEOUT);
         config.keepalives_idle(KEEPALIVE_IDLE);
         config.tcp_user_timeout(TCP_TIMEOUT);
         Self { config, tls }

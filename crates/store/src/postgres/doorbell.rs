@@ -5,10 +5,10 @@
 //! an epoch, for whatever was missed meanwhile.
 
 use super::{batch::CHANNEL, connection::Connector, fault::Fault};
-use crate::{Rung, outage::chain};
+use crate::{Bell, outage::chain};
 use std::{sync::Arc, time::Duration};
 use tokio::{
-    sync::{oneshot, watch},
+    sync::oneshot,
     time::{sleep, timeout},
 };
 use tokio_postgres::AsyncMessage;
@@ -22,7 +22,7 @@ const PAUSE_FIRST: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// For as long as it is let.
-pub(super) async fn listen(connector: Connector, bell: Arc<watch::Sender<Rung>>) {
+pub(super) async fn listen(connector: Connector, bell: Arc<Bell>) {
     let mut pause = PAUSE_FIRST;
     loop {
         let mut heard = false;
@@ -36,7 +36,7 @@ pub(super) async fn listen(connector: Connector, bell: Arc<watch::Sender<Rung>>)
 
 async fn listen_once(
     connector: &Connector,
-    bell: &Arc<watch::Sender<Rung>>,
+    bell: &Arc<Bell>,
     heard: &mut bool,
 ) -> Result<(), Fault> {
     let rings = Arc::clone(bell);
@@ -46,13 +46,13 @@ async fn listen_once(
         .listening(move |message| {
             let _reading = &reading;
             if let AsyncMessage::Notification(told) = message {
-                ring(&rings, told.payload().parse().ok());
+                rings.ring(told.payload().parse().ok());
             }
         })
         .await?;
     session.batch_execute(&format!("LISTEN {CHANNEL}")).await?;
     *heard = true;
-    ring(bell, None);
+    bell.ring(None);
     loop {
         if timeout(PROBE_EVERY, &mut ended).await.is_ok() {
             return Err(Fault::Away("the connection has ended".into()));
@@ -61,8 +61,4 @@ async fn listen_once(
             .await
             .map_err(|_| Fault::TimedOut("listening"))??;
     }
-}
-
-fn ring(bell: &watch::Sender<Rung>, epoch: Option<u64>) {
-    bell.send_modify(|rung| *rung = Rung { times: rung.times.wrapping_add(1), epoch });
 }

@@ -23,7 +23,7 @@ use tokio_postgres::Row;
 
 /// For a whole transaction, with the wait for its turn. A lease is renewed several times within
 /// its length; one renewal may be lost.
-const MEMBER_TIMEOUT: Duration = Duration::from_secs(5);
+const MEMBER_TIMEOUT: Duration = Duration::from_secs(8);
 /// Of these, for the commit.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(4);
 

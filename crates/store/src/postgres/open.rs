@@ -14,10 +14,10 @@ use super::{
     tls,
     writer::{BackOff, QUEUE_JOBS_MAX, Writer, Written},
 };
-use crate::{Follower, KeyRing, Rung, Settler};
+use crate::{Bell, Follower, KeyRing, Settler};
 use std::{fmt, path::PathBuf, sync::Arc};
 use tokio::{
-    sync::{Mutex, mpsc, watch},
+    sync::{Mutex, mpsc},
     task::JoinSet,
 };
 use tokio_postgres::Config;
@@ -68,7 +68,7 @@ pub(super) async fn open(options: Options) -> Result<PostgresStore, OpenError> {
     };
     let (queue, jobs) = mpsc::channel(QUEUE_JOBS_MAX);
     tokio::spawn(writer.run_until_panic(jobs));
-    let bell = Arc::new(watch::Sender::new(Rung::default()));
+    let bell = Arc::new(Bell::default());
     let mut tasks = JoinSet::new();
     tasks.spawn(doorbell::listen(connector.clone(), Arc::clone(&bell)));
     let readers = Readers::new(connector.clone());

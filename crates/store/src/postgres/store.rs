@@ -17,10 +17,10 @@ use super::{
     writer::{Message, Written},
 };
 use crate::{
-    AllRevoked, AuditFilter, AuditRow, By, Counts, Created, Epoch, IssueError, KeyRing, NewOwner,
-    NewRotation, NewToken, OwnerError, OwnerFilter, OwnerUpdate, ReadStore, Revocation,
-    RevocationOfAll, Revoked, RotateError, Rotated, Rung, SetRevocation, SetRevoked, Settled,
-    Settler, StoreError, StoredToken, StoredUser, TokenFilter, UpdateError, WriteStore,
+    AllRevoked, AuditFilter, AuditRow, Bell, By, Counts, Created, Epoch, IssueError, KeyRing,
+    NewOwner, NewRotation, NewToken, OwnerError, OwnerFilter, OwnerUpdate, ReadStore, Revocation,
+    RevocationOfAll, Revoked, RotateError, Rotated, SetRevocation, SetRevoked, Settled, Settler,
+    StoreError, StoredToken, StoredUser, TokenFilter, UpdateError, WriteStore,
     mutation::USES_PER_JOB,
     outage::{Outage, chain},
 };
@@ -32,7 +32,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 use tokio::{
-    sync::{Mutex, mpsc, oneshot, watch},
+    sync::{Mutex, mpsc, oneshot},
     task::JoinSet,
 };
 
@@ -48,7 +48,7 @@ pub struct PostgresStore {
     pub(super) memory: Arc<Memory>,
     pub(super) settler: Arc<dyn Settler>,
     pub(super) written: Arc<Written>,
-    pub(super) bell: Arc<watch::Sender<Rung>>,
+    pub(super) bell: Arc<Bell>,
     /// They end with the store.
     pub(super) _tasks: JoinSet<()>,
 }

@@ -134,6 +134,7 @@ impl Writer {
         crash_point!("before_begin");
         let written = timeout(BATCH_TIMEOUT, async {
             let mut tx = self.begin().await?;
+            self.check_not_ahead(&tx.books)?;
             crash_point!("after_begin");
             let outages = batch::run(&mut tx, jobs).await?;
             batch::write_down(&tx).await?;
@@ -167,6 +168,20 @@ impl Writer {
                 batch::begin(self.session().await?, &self.keys).await
             }
             begun => begun,
+        }
+    }
+
+    /// Whoever has the right to write sees the newest epoch there is. A follower that stands beyond
+    /// it has heard of commits that are gone (a failover, a backup): numbers would be given a second
+    /// time, and what they stand for would be taken for known.
+    fn check_not_ahead(&self, books: &Books) -> Result<(), Fault> {
+        match self.memory.applied() {
+            Ok(Some(applied)) if applied > books.start => {
+                let why = "the database has gone backwards; this node must load it anew";
+                tracing::error!(applied, found = books.start, "{why}");
+                Err(Fault::Away(why.into()))
+            }
+            _ => Ok(()),
         }
     }
 

@@ -1,11 +1,15 @@
 //! The PostgreSQL engine, on the server that `e2e/postgres/run` starts.
 
+#[cfg(unix)]
+mod crash;
 mod members;
 mod nodes;
 mod opening;
 mod outages;
 pub(crate) mod scene;
+mod server;
 mod settling;
+mod tls;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;

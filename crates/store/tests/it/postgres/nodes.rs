@@ -254,7 +254,7 @@ async fn writers_of_two_nodes_leave_no_gap_and_one_chain() {
             node.store.issue(bearer(&kept, "u"), by(1)).await.unwrap();
             let end = TokenUpdate { expires_at: Some(at(50)), ..TokenUpdate::default() };
             node.store.update_token(id(&name), end, by(2)).await.unwrap();
-            node.store.update_owner(owner_id("u"), suspended(n % 4 < 2), by(3)).await.unwrap();
+            node.store.update_owner(owner_id("v"), suspended(n % 4 < 2), by(3)).await.unwrap();
             node.store.revoke(revocation(&name), by(4)).await.unwrap();
             assert!(!node.knows(&name), "{name} after its revocation");
         })

@@ -1,17 +1,14 @@
 //! PostgreSQL goes away, at the worst moments: what is not known is never called done.
 
-use super::scene::{Memory, Node, options};
+use super::{
+    scene::{Memory, Node, options},
+    server::Server,
+};
 use crate::sqlite::scene::{bearer, by, revocation, user};
 use rescind_store::{
     ReadStore, Revoked, SharedStore, StoreError, WriteStore, conformance::postgres::Database,
 };
-use std::{
-    io::{BufRead, BufReader},
-    path::PathBuf,
-    process::{Child, ChildStdin, Command, Stdio},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
 
 /// Runs a statement while each transaction that has revoked a token commits.
@@ -115,44 +112,6 @@ async fn transaction_that_is_cut_off_before_its_commit_is_unavailable() {
     assert!(matches!(node.store.revoke(revocation("b"), by(3)).await, Ok(Revoked::Now(_))));
 }
 
-/// A server that this test alone uses.
-struct Server {
-    text: String,
-    ctl: PathBuf,
-    child: Child,
-    until: Option<ChildStdin>,
-}
-
-impl Server {
-    fn start() -> Self {
-        let run = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../e2e/postgres/run");
-        let script = "echo $RESCIND_TEST_POSTGRES; echo $RESCIND_TEST_POSTGRES_CTL; read -r _ || :";
-        let mut child = Command::new(run)
-            .args(["bash", "-c", script])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let text = lines.next().unwrap().unwrap();
-        let ctl = lines.next().unwrap().unwrap().into();
-        let until = child.stdin.take();
-        Self { text, ctl, child, until }
-    }
-
-    fn ctl(&self, arguments: &[&str]) {
-        let done = Command::new(&self.ctl).args(arguments).stdout(Stdio::null()).status().unwrap();
-        assert!(done.success(), "{arguments:?}");
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.until.take());
-        let _ = self.child.wait();
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn store_outlives_a_restart_of_postgres() {
     let server = Server::start();
@@ -160,7 +119,7 @@ async fn store_outlives_a_restart_of_postgres() {
     let node = with_a_token(&database).await;
     let mut bell = node.store.doorbell();
     bell.rung().await.unwrap();
-    server.ctl(&["-m", "immediate", "stop"]);
+    server.stop();
     let away = node.store.revoke(revocation("b"), by(2)).await;
     assert!(matches!(away, Err(StoreError::Unavailable(_))), "{away:?}");
     assert!(node.store.epoch().await.is_err());
@@ -168,10 +127,7 @@ async fn store_outlives_a_restart_of_postgres() {
     assert!(node.store.renew("a", 1, 0, 1).await.is_err());
     assert!(timeout(Duration::from_millis(50), node.store.failed()).await.is_err());
     assert!(node.knows("b"), "memory is as it was");
-    let port = server.text.split("port=").nth(1).unwrap().split(' ').next().unwrap();
-    let socket = server.ctl.parent().unwrap().display().to_string();
-    let set = format!("-p {port} -k {socket} -c listen_addresses=127.0.0.1");
-    server.ctl(&["-o", &set, "start"]);
+    server.start_again();
     let back = timeout(Duration::from_secs(20), async {
         loop {
             match node.store.revoke(revocation("b"), by(3)).await {
@@ -233,4 +189,24 @@ async fn unreachable_server_is_said_at_the_start() {
     let options = options(text, Arc::new(Memory::default()));
     let error = rescind_store::postgres::PostgresStore::open(options).await.unwrap_err();
     assert!(matches!(error, rescind_store::postgres::OpenError::Unreachable(_)), "{error:?}");
+}
+
+/// A failover to a standby that was behind, or a backup from before.
+#[tokio::test]
+async fn database_that_has_gone_backwards_is_not_written_to_before_it_is_loaded_anew() {
+    let database = Database::create().await;
+    let node = with_a_token(&database).await;
+    node.store.issue(bearer("c", "u"), by(1)).await.unwrap();
+    node.store.revoke(revocation("b"), by(2)).await.unwrap();
+    let sql = database.client().await;
+    sql.batch_execute("UPDATE epoch SET n = 0; DELETE FROM revocation_log").await.unwrap();
+    let refused = node.store.revoke(revocation("c"), by(3)).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    assert!(node.knows("c"));
+    let page = node.store.read_log(1).await.unwrap();
+    assert!(page.head < page.after);
+    assert_eq!(node.store.load().await.unwrap(), 0);
+    let revoked = node.store.revoke(revocation("c"), by(3)).await;
+    assert!(matches!(revoked, Ok(Revoked::Now(settled)) if settled.epoch == 1), "{revoked:?}");
+    assert!(!node.knows("c"));
 }
