@@ -1,7 +1,7 @@
 //! What several nodes over one store need besides: who may hold a lease, what the others have
 //! changed, and what this node has not heard of yet.
 
-use crate::{Change, Epoch, StoreError};
+use crate::{Change, Epoch, StoreError, postgres::DurabilityReport};
 use async_trait::async_trait;
 use rescind_core::{Digest, TokenId};
 use tokio::sync::watch;
@@ -154,6 +154,9 @@ pub trait SharedStore: Send + Sync {
 
     /// Looks for a signing token that the index does not know.
     async fn fetch_signer(&self, id: &TokenId) -> Result<Fetched, StoreError>;
+
+    /// What the server says of its commits now. It may have been set otherwise since the start.
+    async fn durability(&self) -> Result<DurabilityReport, StoreError>;
 
     fn doorbell(&self) -> Doorbell;
 }

@@ -1,6 +1,6 @@
 //! What other nodes make necessary, each call one line.
 
-use super::{fetch, load, memory::Unheard, store::PostgresStore};
+use super::{DurabilityReport, fetch, load, memory::Unheard, store::PostgresStore};
 use crate::{
     Applied, Doorbell, Epoch, Fetched, LoadError, LogPage, Member, SharedStore, StoreError,
     outage::Outage,
@@ -80,6 +80,10 @@ impl SharedStore for PostgresStore {
 
     async fn fetch_signer(&self, id: &TokenId) -> Result<Fetched, StoreError> {
         fetch::signer(&self.readers, &self.memory, &self.keys, id).await
+    }
+
+    async fn durability(&self) -> Result<DurabilityReport, StoreError> {
+        self.members.durability().await
     }
 
     fn doorbell(&self) -> Doorbell {

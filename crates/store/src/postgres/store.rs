@@ -2,7 +2,6 @@
 
 use super::{
     connection::Connector,
-    durability::DurabilityReport,
     error::OpenError,
     fault::Stop,
     job::job,
@@ -79,11 +78,6 @@ impl PostgresStore {
             jobs: self.written.jobs.load(Ordering::Relaxed),
             commits: self.written.commits.load(Ordering::Relaxed),
         }
-    }
-
-    /// What the server says of its commits now.
-    pub async fn durability(&self) -> Result<DurabilityReport, StoreError> {
-        self.members.durability().await
     }
 
     /// One named transaction: durable, and known to the follower, when this returns `Ok`.

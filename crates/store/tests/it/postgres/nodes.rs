@@ -83,6 +83,9 @@ async fn every_kind_of_change_is_heard_through_the_log() {
         epoch += 1;
         assert_eq!(a.memory.held().epoch, epoch, "step {step}");
         assert_eq!(b.look().await, epoch, "step {step}");
+        if step < 8 {
+            assert_eq!(b.memory.held(), a.memory.held(), "step {step}");
+        }
     }
     // The successor is new, so it is not in the log: it is fetched.
     assert!(!b.knows("e"));
