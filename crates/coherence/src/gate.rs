@@ -1,7 +1,9 @@
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::{Rule, Rules};
 
 /// Milliseconds on a monotonic clock that counts suspend (`CLOCK_BOOTTIME`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BootInstant(u64);
 
 impl BootInstant {
@@ -15,6 +17,12 @@ impl BootInstant {
     pub const fn as_millis(self) -> u64 {
         self.0
     }
+
+    /// So much later; `NEVER` if that cannot be said.
+    #[must_use]
+    pub const fn plus_millis(self, millis: u64) -> Self {
+        Self(self.0.saturating_add(millis))
+    }
 }
 
 /// Whether this node may answer from memory, and how old its view is.
@@ -27,7 +35,8 @@ pub struct Gate {
     /// The last epoch that the index has applied.
     applied: AtomicU64,
     /// Once broken, no lease opens the gate again: the truth in memory may be wrong.
-    broken: core::sync::atomic::AtomicBool,
+    broken: AtomicBool,
+    rules: Rules,
 }
 
 /// What a verification read before it looked anything up.
@@ -57,11 +66,16 @@ impl Default for Gate {
 impl Gate {
     /// A node starts sealed, and stays so until its first lease.
     pub const fn sealed() -> Self {
+        Self::sealed_under(Rules::ALL)
+    }
+
+    pub const fn sealed_under(rules: Rules) -> Self {
         Self {
+            rules,
             lease_end: AtomicU64::new(0),
             generation: AtomicU64::new(0),
             applied: AtomicU64::new(0),
-            broken: core::sync::atomic::AtomicBool::new(false),
+            broken: AtomicBool::new(false),
         }
     }
 
@@ -69,6 +83,13 @@ impl Gate {
     /// applied.
     pub fn open_until(&self, end: BootInstant) {
         self.lease_end.store(end.0, Ordering::Release);
+    }
+
+    /// Gives up the lease until the next one. A verification that is under way looks again and finds
+    /// no lease: when this returns, no accept is decided any more.
+    pub fn seal(&self) {
+        self.open_until(BootInstant(0));
+        self.changed();
     }
 
     /// Gives up the lease for good: a store that failed cannot vouch for what memory holds.
@@ -99,9 +120,20 @@ impl Gate {
 
     /// Ask this last, with a clock read after the look-up.
     pub fn still_holds(&self, view: View, now: BootInstant) -> Standing {
-        if now >= view.lease_end || self.broken.load(Ordering::Acquire) {
+        let end = if self.rules.keeps(Rule::LeaseBeforeData) {
+            view.lease_end
+        } else {
+            self.view().lease_end
+        };
+        let lapsed = if self.rules.keeps(Rule::DecideByTheClock) {
+            now >= end
+        } else {
+            end == BootInstant(0)
+        };
+        let changed = self.generation.load(Ordering::Acquire) != view.generation;
+        if lapsed || self.broken.load(Ordering::Acquire) {
             Standing::Lapsed
-        } else if self.generation.load(Ordering::Acquire) != view.generation {
+        } else if changed && self.rules.keeps(Rule::GenerationAgain) {
             Standing::Changed
         } else {
             Standing::Holds
@@ -163,6 +195,18 @@ mod tests {
         assert_eq!(gate.still_holds(view, NOON), Standing::Lapsed);
         gate.open_until(BootInstant::NEVER);
         assert!(!gate.is_open(NOON));
+    }
+
+    #[test]
+    fn sealing_reaches_a_verification_that_is_under_way() {
+        let gate = Gate::sealed();
+        gate.open_until(BootInstant::NEVER);
+        let view = gate.view();
+        gate.seal();
+        assert_eq!(gate.still_holds(view, NOON), Standing::Changed);
+        assert_eq!(gate.still_holds(gate.view(), NOON), Standing::Lapsed);
+        gate.open_until(BootInstant::NEVER);
+        assert!(gate.is_open(NOON));
     }
 
     #[test]

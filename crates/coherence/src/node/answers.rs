@@ -1,0 +1,174 @@
+//! What a node makes of the answers that it gets, and of those that it does not get.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::{Alarm, Asked, Doing, Effect, Event, Node, Timeline};
+use crate::{BootInstant, Epoch, Incarnation, Rule};
+
+/// One reading of the log: see [`Event::Log`].
+struct Reading<C> {
+    epoch: Epoch,
+    in_recovery: bool,
+    timeline: Timeline,
+    changes: C,
+}
+
+impl Node {
+    pub(super) fn answer<C>(&mut self, answer: Event<C>, now: BootInstant) -> Vec<Effect<C>> {
+        let Doing::Asking { what, .. } = self.doing else { return vec![] };
+        if answer.link() != Some(self.link) {
+            return vec![]; // From a connection that was abandoned.
+        }
+        match (what, answer) {
+            (Asked::Unregister, Event::Unregistered { .. } | Event::Failed { .. }) => {
+                self.stopped()
+            }
+            (_, Event::Failed { .. }) => self.fail(now),
+            (Asked::Load, Event::Loaded { epoch, timeline, .. }) => {
+                (self.loaded, self.applied, self.timeline) = (true, epoch, Some(timeline));
+                self.begin(now)
+            }
+            (Asked::Register { t0 }, Event::Registered { .. }) => {
+                self.registered = true;
+                self.row_written(t0, now)
+            }
+            (Asked::Renew { t0 }, Event::Renewed { found: true, .. }) => self.row_written(t0, now),
+            (Asked::Renew { .. }, Event::Renewed { found: false, .. }) => self.register_anew(now),
+            (
+                Asked::Log { t0, after },
+                Event::Log { epoch, in_recovery, timeline, changes, .. },
+            ) => {
+                let reading = Reading { epoch, in_recovery, timeline, changes };
+                match self.backwards(after, &reading) {
+                    Some(alarm) => self.load_anew(alarm, now),
+                    None => self.log_read(t0, reading, now),
+                }
+            }
+            _ => vec![],
+        }
+    }
+
+    fn row_written<C>(&mut self, t0: BootInstant, now: BootInstant) -> Vec<Effect<C>> {
+        let read_already = !self.rules.keeps(Rule::RegisterBeforeRead);
+        if read_already || !self.rules.keeps(Rule::RenewalReadsTheLog) {
+            let mut effects = vec![self.open(t0, now)];
+            effects.extend(self.go_on(now));
+            effects
+        } else {
+            self.read_log(Some(t0), now)
+        }
+    }
+
+    /// Whether this cannot be a later state of the log that was read before.
+    ///
+    /// Compared with `after`, not with `applied`: an own write may have been published while the
+    /// reading was under way, and its snapshot does not know of it.
+    fn backwards<C>(&self, after: Epoch, reading: &Reading<C>) -> Option<Alarm> {
+        if !self.rules.keeps(Rule::NoticeTheTruthGoingBack) {
+            return None;
+        }
+        let (found, epoch) = (reading.timeline, reading.epoch);
+        match self.timeline {
+            _ if reading.in_recovery => Some(Alarm::InRecovery),
+            Some(known) if found < known => Some(Alarm::TimelineWentBack { known, found }),
+            _ if epoch < after => Some(Alarm::EpochWentBack { applied: after, found: epoch }),
+            _ => None,
+        }
+    }
+
+    /// Apply, *then* extend, *then* acknowledge.
+    fn log_read<C>(
+        &mut self,
+        t0: Option<BootInstant>,
+        reading: Reading<C>,
+        now: BootInstant,
+    ) -> Vec<Effect<C>> {
+        let Reading { epoch, timeline, changes, .. } = reading;
+        self.timeline = Some(timeline);
+        let apply = (epoch > self.applied).then_some(Effect::Apply { epoch, changes });
+        self.applied = self.applied.max(epoch);
+        if let (Some(t0), false) = (t0, self.rules.keeps(Rule::RegisterBeforeRead)) {
+            return apply.into_iter().chain(self.write_row(t0, now)).collect();
+        }
+        let open = t0.map(|t0| self.open(t0, now));
+        let mut effects: Vec<_> = if self.rules.keeps(Rule::ApplyBeforeExtend) {
+            apply.into_iter().chain(open).collect()
+        } else {
+            open.into_iter().chain(apply).collect()
+        };
+        if self.applied > self.told {
+            effects.push(self.acknowledgement());
+        }
+        effects.extend(self.go_on(now));
+        effects
+    }
+
+    fn open<C>(&mut self, t0: BootInstant, now: BootInstant) -> Effect<C> {
+        let from = if self.rules.keeps(Rule::CountBeforeTheAnswer) { t0 } else { now };
+        let end = if self.rules.keeps(Rule::LeaseRunsOut) {
+            self.timing.held_until(from)
+        } else {
+            BootInstant::NEVER
+        };
+        self.lease_end = Some(end);
+        self.failures = 0;
+        self.due = t0.plus_millis(self.timing.renewal_ms());
+        Effect::OpenUntil { end }
+    }
+
+    /// A request is done. A renewal that is due goes before a doorbell, or a storm of revocations
+    /// would let the lease lapse.
+    fn go_on<C>(&mut self, now: BootInstant) -> Vec<Effect<C>> {
+        self.doing = Doing::Resting;
+        if now >= self.due {
+            self.begin(now)
+        } else if self.rung.is_some_and(|rung| rung > self.applied) {
+            self.read_log(None, now)
+        } else {
+            vec![]
+        }
+    }
+
+    /// The outcome is unknown, and it need not be known: a row that was written or not, a log that
+    /// was read or not, none of it has extended the lease.
+    pub(super) fn fail<C>(&mut self, now: BootInstant) -> Vec<Effect<C>> {
+        self.failures = self.failures.saturating_add(1);
+        let Incarnation(drawn) = self.member.incarnation;
+        let spread = (drawn >> u64::BITS) as u64;
+        self.due = now.plus_millis(self.timing.pause_ms(self.failures, spread));
+        self.doing = Doing::Resting;
+        vec![self.disconnect()]
+    }
+
+    pub(super) fn disconnect<C>(&mut self) -> Effect<C> {
+        let link = self.link;
+        self.link = link.next();
+        Effect::Disconnect { link }
+    }
+
+    /// Others took this node for dead and wait for it no longer. What it holds is right, though:
+    /// the log after `applied` brings it up to date.
+    fn register_anew<C>(&mut self, now: BootInstant) -> Vec<Effect<C>> {
+        let mut effects = self.begin_anew(Alarm::RowGone);
+        effects.extend(self.begin(now));
+        effects
+    }
+
+    /// What this node holds belongs to another history than the database does.
+    fn load_anew<C>(&mut self, alarm: Alarm, now: BootInstant) -> Vec<Effect<C>> {
+        let mut effects = self.begin_anew(alarm);
+        (self.loaded, self.keep_revoked, self.timeline) = (false, true, None);
+        effects.extend(self.fail(now)); // Perhaps another server is behind the same name.
+        effects
+    }
+
+    fn begin_anew<C>(&mut self, alarm: Alarm) -> Vec<Effect<C>> {
+        self.lease_end = None;
+        self.registered = false;
+        self.rung = None;
+        self.told = 0;
+        self.member.incarnation = self.member.incarnation.next();
+        vec![Effect::Seal, Effect::Alarm(alarm)]
+    }
+}

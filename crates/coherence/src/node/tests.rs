@@ -1,0 +1,265 @@
+use alloc::vec::Vec;
+
+use super::*;
+use crate::{Incarnation, NodeId};
+
+const ME: Member = Member { node: NodeId(1), incarnation: Incarnation(100) };
+/// A lease of 15 s is held for this long, and renewed every `PERIOD`.
+const HELD: u64 = 14_925;
+const PERIOD: u64 = 3_000;
+
+type Effects = Vec<Effect<&'static str>>;
+
+fn at(millis: u64) -> BootInstant {
+    BootInstant::from_millis(millis)
+}
+
+fn fresh() -> Node {
+    Node::new(ME, Timing::default(), Rules::ALL)
+}
+
+fn log(link: Link, epoch: Epoch) -> Event<&'static str> {
+    Event::Log { link, epoch, in_recovery: false, timeline: Timeline(1), changes: "changes" }
+}
+
+fn told(node: &mut Node, event: Event<&'static str>, now: u64) -> Effects {
+    node.step(event, at(now))
+}
+
+/// Loaded at epoch 4, registered from 100 to 110, and open since 120.
+fn holder() -> Node {
+    let mut node = fresh();
+    told(&mut node, Event::Tick, 0);
+    told(&mut node, Event::Loaded { link: Link(0), epoch: 4, timeline: Timeline(1) }, 100);
+    told(&mut node, Event::Registered { link: Link(0) }, 110);
+    told(&mut node, log(Link(0), 4), 120);
+    assert_eq!(node.lease_end(), Some(at(100 + HELD)));
+    node
+}
+
+#[test]
+fn node_loads_registers_reads_the_log_and_only_then_opens() {
+    let mut node = fresh();
+    let link = Link(0);
+    assert_eq!(
+        told(&mut node, Event::Tick, 0),
+        [Effect::Load { link, keep_revoked: false }, Effect::WakeAt { at: at(600_000) }]
+    );
+    assert_eq!(
+        told(&mut node, Event::Loaded { link, epoch: 4, timeline: Timeline(1) }, 100),
+        [
+            Effect::Register { link, member: ME, lease_ms: 15_000, applied: 4 },
+            Effect::WakeAt { at: at(100 + PERIOD) }
+        ]
+    );
+    assert_eq!(
+        told(&mut node, Event::Registered { link }, 110),
+        [Effect::ReadLog { link, after: 4 }, Effect::WakeAt { at: at(110 + PERIOD) }]
+    );
+    assert_eq!(node.lease_end(), None);
+    assert_eq!(
+        told(&mut node, log(link, 6), 120),
+        [
+            Effect::Apply { epoch: 6, changes: "changes" },
+            Effect::OpenUntil { end: at(100 + HELD) }, // from before the registration was sent
+            Effect::Acknowledge { member: ME, epoch: 6 },
+            Effect::WakeAt { at: at(100 + PERIOD) }
+        ]
+    );
+}
+
+#[test]
+fn renewal_writes_reads_applies_and_only_then_extends() {
+    let mut node = holder();
+    let link = Link(0);
+    assert_eq!(told(&mut node, Event::Tick, 3_099), [Effect::WakeAt { at: at(3_100) }]);
+    assert_eq!(
+        told(&mut node, Event::Tick, 3_100)[0],
+        Effect::Renew { link, member: ME, lease_ms: 15_000, applied: 4 }
+    );
+    assert_eq!(
+        told(&mut node, Event::Renewed { link, found: true }, 3_500)[0],
+        Effect::ReadLog { link, after: 4 }
+    );
+    assert_eq!(
+        told(&mut node, log(link, 4), 4_000),
+        [Effect::OpenUntil { end: at(3_100 + HELD) }, Effect::WakeAt { at: at(3_100 + PERIOD) }]
+    );
+}
+
+#[test]
+fn doorbell_reads_at_once_and_acknowledges_after_applying_without_extending() {
+    let mut node = holder();
+    let read = told(&mut node, Event::Doorbell { epoch: 5 }, 200);
+    assert_eq!(read[0], Effect::ReadLog { link: Link(0), after: 4 });
+    assert_eq!(
+        told(&mut node, log(Link(0), 5), 201),
+        [
+            Effect::Apply { epoch: 5, changes: "changes" },
+            Effect::Acknowledge { member: ME, epoch: 5 },
+            Effect::WakeAt { at: at(100 + PERIOD) }
+        ]
+    );
+    assert_eq!(node.lease_end(), Some(at(100 + HELD)));
+}
+
+#[test]
+fn doorbell_for_what_is_applied_is_acknowledged_at_once() {
+    let mut node = holder();
+    let effects = told(&mut node, Event::Doorbell { epoch: 3 }, 200);
+    assert_eq!(effects[0], Effect::Acknowledge { member: ME, epoch: 4 });
+}
+
+#[test]
+fn doorbell_during_a_reading_is_followed_by_one_more_and_no_further() {
+    let mut node = holder();
+    told(&mut node, Event::Doorbell { epoch: 5 }, 200);
+    told(&mut node, Event::Doorbell { epoch: 9_999 }, 201);
+    let again = told(&mut node, log(Link(0), 5), 202);
+    assert!(again.contains(&Effect::ReadLog { link: Link(0), after: 5 }));
+    let quiet = told(&mut node, log(Link(0), 5), 203);
+    assert_eq!(quiet, [Effect::WakeAt { at: at(100 + PERIOD) }], "a false bell must not spin");
+}
+
+#[test]
+fn renewal_that_is_due_goes_before_a_doorbell() {
+    let mut node = holder();
+    told(&mut node, Event::Doorbell { epoch: 5 }, 3_000);
+    told(&mut node, Event::Doorbell { epoch: 6 }, 3_050);
+    let effects = told(&mut node, log(Link(0), 5), 3_200);
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Renew { applied: 5, .. })));
+}
+
+#[test]
+fn own_write_that_covers_a_doorbell_acknowledges_it() {
+    let mut node = holder();
+    told(&mut node, Event::Doorbell { epoch: 5 }, 200);
+    told(&mut node, Event::Doorbell { epoch: 6 }, 201);
+    let effects = told(&mut node, Event::Applied { epoch: 7 }, 202);
+    assert_eq!(effects[0], Effect::Acknowledge { member: ME, epoch: 7 });
+}
+
+#[test]
+fn log_that_an_own_write_has_overtaken_is_neither_applied_nor_taken_for_the_past() {
+    let mut node = holder();
+    told(&mut node, Event::Doorbell { epoch: 5 }, 200);
+    told(&mut node, Event::Applied { epoch: 6 }, 201);
+    let effects = told(&mut node, log(Link(0), 5), 202);
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Apply { .. } | Effect::Seal)));
+    assert_eq!(node.applied(), 6);
+}
+
+#[test]
+fn request_that_takes_too_long_costs_its_connection_and_late_answers_are_ignored() {
+    let mut node = holder();
+    told(&mut node, Event::Tick, 3_100);
+    let effects = told(&mut node, Event::Tick, 3_100 + PERIOD);
+    assert_eq!(
+        effects,
+        [Effect::Disconnect { link: Link(0) }, Effect::WakeAt { at: at(6_100 + 375) }]
+    );
+    let late = told(&mut node, Event::Renewed { link: Link(0), found: true }, 6_200);
+    assert_eq!(late, [Effect::WakeAt { at: at(6_475) }]);
+    let retry = told(&mut node, Event::Tick, 6_475);
+    assert!(matches!(retry[0], Effect::Renew { link: Link(1), .. }));
+    assert_eq!(node.lease_end(), Some(at(100 + HELD)), "nothing has extended the lease");
+}
+
+#[test]
+fn failures_in_a_row_make_the_pauses_longer() {
+    let mut node = holder();
+    let (mut now, mut pauses) = (3_100, Vec::new());
+    for link in 0..6 {
+        told(&mut node, Event::Tick, now);
+        let effects = told(&mut node, Event::Failed { link: Link(link) }, now);
+        let Some(Effect::WakeAt { at }) = effects.last() else { panic!("{effects:?}") };
+        pauses.push(at.as_millis() - now);
+        now = at.as_millis();
+    }
+    assert_eq!(pauses, [375, 750, 1_500, 3_000, 3_000, 3_000]);
+}
+
+#[test]
+fn missing_row_seals_and_registers_under_a_new_incarnation() {
+    let mut node = holder();
+    told(&mut node, Event::Tick, 3_100);
+    let effects = told(&mut node, Event::Renewed { link: Link(0), found: false }, 3_110);
+    let anew = Member { incarnation: Incarnation(101), ..ME };
+    assert_eq!(
+        effects[..3],
+        [
+            Effect::Seal,
+            Effect::Alarm(Alarm::RowGone),
+            Effect::Register { link: Link(0), member: anew, lease_ms: 15_000, applied: 4 },
+        ]
+    );
+    assert_eq!((node.lease_end(), node.member()), (None, anew));
+}
+
+#[test]
+fn truth_that_went_backwards_seals_alarms_and_loads_over_what_was_revoked() {
+    let log = |epoch, in_recovery, timeline| Event::Log {
+        link: Link(0),
+        epoch,
+        in_recovery,
+        timeline: Timeline(timeline),
+        changes: "changes",
+    };
+    let known = Timeline(1);
+    for (answer, alarm) in [
+        (log(9, true, 1), Alarm::InRecovery),
+        (log(9, false, 0), Alarm::TimelineWentBack { known, found: Timeline(0) }),
+        (log(3, false, 1), Alarm::EpochWentBack { applied: 4, found: 3 }),
+        (log(3, false, 2), Alarm::EpochWentBack { applied: 4, found: 3 }),
+    ] {
+        let mut node = holder();
+        told(&mut node, Event::Doorbell { epoch: 5 }, 200);
+        let effects = told(&mut node, answer, 201);
+        assert_eq!(effects[..2], [Effect::Seal, Effect::Alarm(alarm)]);
+        assert_eq!(node.lease_end(), None);
+        let load = told(&mut node, Event::Tick, 201 + PERIOD);
+        assert_eq!(load[0], Effect::Load { link: Link(1), keep_revoked: true });
+        assert_ne!(node.member(), ME, "what it acknowledged belongs to another history");
+    }
+}
+
+#[test]
+fn failover_that_lost_nothing_goes_on_without_loading_again() {
+    let mut node = holder();
+    told(&mut node, Event::Tick, 3_100);
+    told(&mut node, Event::Renewed { link: Link(0), found: true }, 3_110);
+    let later = Event::Log {
+        link: Link(0),
+        epoch: 4,
+        in_recovery: false,
+        timeline: Timeline(2),
+        changes: "changes",
+    };
+    assert_eq!(told(&mut node, later, 3_120)[0], Effect::OpenUntil { end: at(3_100 + HELD) });
+}
+
+#[test]
+fn node_that_stops_seals_before_it_deletes_its_row() {
+    let mut node = holder();
+    let effects = told(&mut node, Event::Stop, 200);
+    assert_eq!(effects[..2], [Effect::Seal, Effect::Unregister { link: Link(0), member: ME }]);
+    let gone = told(&mut node, Event::Unregistered { link: Link(0) }, 210);
+    assert_eq!(gone, [Effect::Stopped]);
+    assert!(told(&mut node, Event::Tick, 99_999).is_empty());
+}
+
+#[test]
+fn node_that_cannot_delete_its_row_stops_all_the_same() {
+    let mut node = holder();
+    told(&mut node, Event::Tick, 3_100);
+    let effects = told(&mut node, Event::Stop, 3_150);
+    assert_eq!(effects[1], Effect::Disconnect { link: Link(0) });
+    assert_eq!(told(&mut node, Event::Tick, 3_150 + PERIOD), [Effect::Stopped]);
+}
+
+#[test]
+fn node_without_a_row_stops_at_once_and_is_deaf_to_doorbells() {
+    let mut node = fresh();
+    assert_eq!(told(&mut node, Event::Doorbell { epoch: 1 }, 0), [Effect::WakeAt { at: at(0) }]);
+    assert_eq!(told(&mut node, Event::Stop, 0), [Effect::Seal, Effect::Stopped]);
+}

@@ -1,0 +1,301 @@
+//! When a revocation may be answered.
+//!
+//! A revocation is durable once its commit has returned, and true everywhere once every node has
+//! applied it or can no longer hold a lease that does not know of it. The [`Settler`] of the node
+//! that committed it finds out:
+//!
+//! ```text
+//! commit returned ──► tw = now ──► read the member rows ──► wait for each ──► Settled
+//! ```
+//!
+//! For each row, however dead it looks, one of these:
+//! - its node has acknowledged the epoch, in the row or directly: by node *and* incarnation;
+//! - the row is gone: its owner sealed itself before it deleted it, or somebody has watched its
+//!   last lease to the end;
+//! - `tw` is so long ago that no lease from before it is held ([`Timing::surely_over`]), by the
+//!   clock of this node.
+//!
+//! A node that registers after the rows were read needs no waiting: it wrote its row after the
+//! commit, so the log that it reads afterwards knows of it.
+//!
+//! Epochs are applied in order, so whatever lets one settle lets everything before it settle, and
+//! only the first that waits has to be looked at. Many wait at once, thousands while a node is
+//! dead, and one reading of the rows serves them all.
+//!
+//! An unknown outcome of a commit is not told here at all: it may not have happened, and what did
+//! not happen never settles. Neither is there a time-out: whoever is tired of waiting answers that
+//! he is, and not that it is done.
+//!
+//! # For the driver
+//!
+//! Tell [`Event::Applied`] whenever this node's own index has moved, then [`Event::Committed`] when
+//! the commit has returned; carry out [`Effect::ReadMembers`] on the primary, on any connection.
+//! "Already revoked" is told as `Committed` too, with its epoch (or any later one), once the
+//! transaction that found it has ended.
+//!
+//! After any [`Alarm`](crate::Alarm) but `RowGone`, the epochs mean something else: answer whoever
+//! waits that the outcome is unknown, and begin with a new `Settler`.
+
+use alloc::collections::BTreeMap;
+use alloc::vec;
+use alloc::vec::Vec;
+
+#[cfg(test)]
+mod tests;
+
+use crate::{BootInstant, Epoch, Member, MemberRow, Rule, Rules, Timing};
+
+/// How many incarnations' direct acknowledgements are remembered. A cluster has tens of nodes; more
+/// would be restarts, whose old names mean nothing. One forgotten is read from its row.
+pub const HEARD_MAX: usize = 1_024;
+
+/// What has happened.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// The commit of this epoch has returned, just now.
+    Committed { epoch: Epoch },
+    /// This node's own index has applied everything up to here.
+    Applied { by: Member, epoch: Epoch },
+    /// A node says so directly.
+    Acknowledged { by: Member, epoch: Epoch },
+    /// The answer to [`Effect::ReadMembers`]: all rows and `epoch.n`, from one snapshot.
+    Members { covers: Epoch, epoch: Epoch, rows: Vec<MemberRow> },
+    /// The rows could not be read.
+    Failed,
+    /// A hint that rows have changed: read them again at once.
+    RowsChanged,
+    /// An [`Effect::WakeAt`] came due. Harmless at any other moment.
+    Tick,
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Effect {
+    /// Read all member rows and `epoch.n` in one snapshot that begins after now. The answer carries
+    /// `covers` back.
+    ReadMembers { covers: Epoch },
+    /// Answer whoever waits for this epoch.
+    Settled(Settled),
+    /// Tell [`Event::Tick`] at this moment or soon after it. Replaces the one before.
+    WakeAt { at: BootInstant },
+}
+
+/// What became of a revocation, as its answer says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Settled {
+    pub epoch: Epoch,
+    /// Nodes that have applied it, this one among them.
+    pub acknowledged: u32,
+    /// Nodes whose leases were waited out.
+    pub waited_out: u32,
+}
+
+impl Settled {
+    /// On the only node there is.
+    pub const fn alone(epoch: Epoch) -> Self {
+        Self { epoch, acknowledged: 1, waited_out: 0 }
+    }
+}
+
+/// The revoker's machine: see the module's head.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Settler {
+    timing: Timing,
+    rules: Rules,
+    /// What waits, and since when its commit is known to have returned. Never later for an earlier
+    /// epoch: the later one's commit came after its own.
+    waiting: BTreeMap<Epoch, BootInstant>,
+    /// The members as they were read last; what they acknowledged directly is in `heard`.
+    rows: Vec<MemberRow>,
+    /// The last epoch that had been committed before the rows were read.
+    covered: Epoch,
+    /// Acknowledgements may come before the commit has returned here, and before the rows.
+    heard: BTreeMap<Member, Epoch>,
+    /// What this node itself has applied.
+    own: Epoch,
+    /// The last that settled, and with it everything before.
+    settled: Settled,
+    reading: Option<Reading>,
+    /// When the rows are read again, or that they are once the present reading is there.
+    look_at: Option<BootInstant>,
+    /// Readings since something new began to wait.
+    looks: u32,
+}
+
+/// The rows are being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Reading {
+    covers: Epoch,
+    /// By then it has failed.
+    deadline: BootInstant,
+}
+
+impl Settler {
+    /// The timing is this node's own; how long the leases of others are is in their rows.
+    pub fn new(timing: Timing, rules: Rules) -> Self {
+        Self {
+            timing: timing.under(rules),
+            rules,
+            waiting: BTreeMap::new(),
+            rows: Vec::new(),
+            covered: 0,
+            heard: BTreeMap::new(),
+            own: 0,
+            settled: Settled { epoch: 0, acknowledged: 0, waited_out: 0 },
+            reading: None,
+            look_at: None,
+            looks: 0,
+        }
+    }
+
+    /// How many epochs wait.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// One event, at the moment when it is told. If anything still waits, the last effect is
+    /// [`Effect::WakeAt`].
+    pub fn step(&mut self, event: Event, now: BootInstant) -> Vec<Effect> {
+        let mut effects = match event {
+            Event::Committed { epoch } => self.committed(epoch, now),
+            Event::Applied { by, epoch } => {
+                self.own = self.own.max(epoch);
+                self.acknowledged(by, epoch)
+            }
+            Event::Acknowledged { by, epoch } => self.acknowledged(by, epoch),
+            Event::Members { covers, epoch, rows } => self.members(covers, epoch, rows, now),
+            Event::Failed => self.look_later(now),
+            Event::RowsChanged => self.look_soon(now),
+            Event::Tick => self.tick(now),
+        };
+        effects.extend(self.settle(now));
+        effects.extend(self.wake_at().map(|at| Effect::WakeAt { at }));
+        effects
+    }
+
+    /// `now` is `tw`: after the commit, and before the rows are read.
+    fn committed(&mut self, epoch: Epoch, now: BootInstant) -> Vec<Effect> {
+        if epoch <= self.settled.epoch {
+            return vec![Effect::Settled(Settled { epoch, ..self.settled })];
+        }
+        let later = self.waiting.range(epoch..).next();
+        let tw = later.map_or(now, |(_, &tw)| tw.min(now));
+        self.waiting.insert(epoch, tw);
+        self.looks = 0;
+        // A reading that is under way may have begun before this commit; the next one covers it.
+        if self.reading.is_none() { self.look(now) } else { vec![] }
+    }
+
+    fn acknowledged(&mut self, by: Member, epoch: Epoch) -> Vec<Effect> {
+        if self.heard.len() < HEARD_MAX || self.heard.contains_key(&by) {
+            let heard = self.heard.entry(by).or_default();
+            *heard = epoch.max(*heard);
+        }
+        vec![]
+    }
+
+    fn members(
+        &mut self,
+        covers: Epoch,
+        epoch: Epoch,
+        rows: Vec<MemberRow>,
+        now: BootInstant,
+    ) -> Vec<Effect> {
+        // A server that does not know of the commit does not know who has joined since either.
+        if self.rules.keeps(Rule::MembersKnowTheEpoch) && epoch < covers {
+            return self.look_later(now);
+        }
+        if covers < self.covered {
+            return vec![]; // A late answer, from before the one that is known.
+        }
+        self.heard.retain(|by, _| rows.iter().any(|row| row.member == *by));
+        (self.rows, self.covered) = (rows, covers);
+        let uncovered = self.waiting.last_key_value().is_some_and(|(&last, _)| last > covers);
+        if uncovered || self.look_at.is_some() { self.look(now) } else { self.look_later(now) }
+    }
+
+    fn tick(&mut self, now: BootInstant) -> Vec<Effect> {
+        let due = match self.reading {
+            Some(reading) => now >= reading.deadline,
+            None => self.look_at.is_some_and(|at| now >= at),
+        };
+        if due { self.look(now) } else { vec![] }
+    }
+
+    fn look(&mut self, now: BootInstant) -> Vec<Effect> {
+        self.look_at = None;
+        let Some((&covers, _)) = self.waiting.last_key_value() else { return vec![] };
+        let deadline = now.plus_millis(self.timing.renewal_ms());
+        self.reading = Some(Reading { covers, deadline });
+        vec![Effect::ReadMembers { covers }]
+    }
+
+    fn look_soon(&mut self, now: BootInstant) -> Vec<Effect> {
+        if self.reading.is_none() {
+            return self.look(now);
+        }
+        self.look_at = Some(now);
+        vec![]
+    }
+
+    fn look_later(&mut self, now: BootInstant) -> Vec<Effect> {
+        self.reading = None;
+        self.look_at = Some(now.plus_millis(self.timing.look_again_ms(self.looks)));
+        self.looks = self.looks.saturating_add(1);
+        vec![]
+    }
+
+    /// All that can be answered now, in order.
+    fn settle(&mut self, now: BootInstant) -> Vec<Effect> {
+        let mut effects = vec![];
+        while let Some((&epoch, &tw)) = self.waiting.first_key_value() {
+            if !self.is_settled(epoch, tw, now) {
+                break;
+            }
+            self.waiting.remove(&epoch);
+            self.settled = self.count(epoch);
+            effects.push(Effect::Settled(self.settled));
+        }
+        if self.waiting.is_empty() {
+            (self.reading, self.look_at) = (None, None);
+        }
+        effects
+    }
+
+    fn is_settled(&self, epoch: Epoch, tw: BootInstant, now: BootInstant) -> bool {
+        if epoch > self.own {
+            return false;
+        }
+        if !self.rules.keeps(Rule::RevokerWaits) {
+            return true;
+        }
+        let given_up = !self.rules.keeps(Rule::WaitForTheSilent) && self.looks > 1;
+        epoch <= self.covered
+            && (given_up || self.over_at(epoch, tw).is_none_or(|over| now >= over))
+    }
+
+    /// When the longest lease of those missing is surely over; `None` if nobody is missing.
+    fn over_at(&self, epoch: Epoch, tw: BootInstant) -> Option<BootInstant> {
+        let missing = self.rows.iter().filter(|row| !self.has_applied(row, epoch));
+        let longest = missing.map(|row| row.lease_ms).max()?;
+        Some(self.timing.surely_over(tw, longest))
+    }
+
+    fn has_applied(&self, row: &MemberRow, epoch: Epoch) -> bool {
+        row.applied >= epoch || self.heard.get(&row.member).is_some_and(|&heard| heard >= epoch)
+    }
+
+    fn count(&self, epoch: Epoch) -> Settled {
+        let applied = self.rows.iter().filter(|row| self.has_applied(row, epoch)).count();
+        let missing = self.rows.len().saturating_sub(applied);
+        let count = |number| u32::try_from(number).unwrap_or(u32::MAX);
+        Settled { epoch, acknowledged: count(applied), waited_out: count(missing) }
+    }
+
+    fn wake_at(&self) -> Option<BootInstant> {
+        let (&epoch, &tw) = self.waiting.first_key_value()?;
+        let over = if epoch <= self.covered { self.over_at(epoch, tw) } else { None };
+        let look = self.reading.map(|reading| reading.deadline).or(self.look_at);
+        over.into_iter().chain(look).min()
+    }
+}

@@ -1,0 +1,195 @@
+use super::*;
+use crate::{Incarnation, NodeId};
+
+const ME: Member = Member { node: NodeId(1), incarnation: Incarnation(10) };
+const OTHER: Member = Member { node: NodeId(2), incarnation: Incarnation(20) };
+/// The same node after a restart.
+const ANEW: Member = Member { node: NodeId(2), incarnation: Incarnation(21) };
+/// Of a lease of 15 s, with its margins.
+const OVER: u64 = 15_325;
+
+fn at(millis: u64) -> BootInstant {
+    BootInstant::from_millis(millis)
+}
+
+fn row(member: Member, applied: Epoch) -> MemberRow {
+    MemberRow { member, lease_ms: 15_000, applied, renewals: 1 }
+}
+
+fn told(settler: &mut Settler, event: Event, now: u64) -> Vec<Effect> {
+    settler.step(event, at(now))
+}
+
+fn rows(covers: Epoch, rows: &[MemberRow]) -> Event {
+    Event::Members { covers, epoch: covers, rows: rows.to_vec() }
+}
+
+fn settled(effects: &[Effect]) -> Vec<Settled> {
+    let settled = effects.iter().filter_map(|effect| match effect {
+        Effect::Settled(settled) => Some(*settled),
+        _ => None,
+    });
+    settled.collect()
+}
+
+fn reads(effects: &[Effect]) -> Vec<Epoch> {
+    let reads = effects.iter().filter_map(|effect| match effect {
+        Effect::ReadMembers { covers } => Some(*covers),
+        _ => None,
+    });
+    reads.collect()
+}
+
+/// Has committed and applied epoch 7 at 1,000, and asked for the rows.
+fn revoker() -> Settler {
+    let mut settler = Settler::new(Timing::default(), Rules::ALL);
+    told(&mut settler, Event::Applied { by: ME, epoch: 7 }, 999);
+    let effects = told(&mut settler, Event::Committed { epoch: 7 }, 1_000);
+    assert_eq!(effects[0], Effect::ReadMembers { covers: 7 });
+    settler
+}
+
+#[test]
+fn nothing_settles_before_the_rows_are_read() {
+    let mut settler = revoker();
+    assert!(settled(&told(&mut settler, Event::Tick, 1_000 + 10 * OVER)).is_empty());
+    let alone = told(&mut settler, rows(7, &[row(ME, 3)]), 1_001);
+    assert_eq!(settled(&alone), [Settled::alone(7)]);
+}
+
+#[test]
+fn row_that_has_applied_the_epoch_is_not_waited_for() {
+    let mut settler = revoker();
+    let effects = told(&mut settler, rows(7, &[row(ME, 3), row(OTHER, 7)]), 1_001);
+    assert_eq!(settled(&effects), [Settled { epoch: 7, acknowledged: 2, waited_out: 0 }]);
+    assert_eq!(settler.waiting(), 0);
+}
+
+#[test]
+fn silent_node_is_waited_for_until_its_lease_is_surely_over() {
+    let mut settler = revoker();
+    let silent = rows(7, &[row(ME, 3), row(OTHER, 6)]);
+    assert!(settled(&told(&mut settler, silent, 1_001)).is_empty());
+    assert!(settled(&told(&mut settler, Event::Tick, 1_000 + OVER - 1)).is_empty());
+    let effects = told(&mut settler, Event::Tick, 1_000 + OVER);
+    assert_eq!(settled(&effects), [Settled { epoch: 7, acknowledged: 1, waited_out: 1 }]);
+}
+
+#[test]
+fn longest_lease_of_those_missing_counts() {
+    let mut settler = revoker();
+    let long = MemberRow { lease_ms: 300_000, ..row(OTHER, 6) };
+    told(&mut settler, rows(7, &[row(ANEW, 6), long]), 1_001);
+    assert!(settled(&told(&mut settler, Event::Tick, 1_000 + OVER)).is_empty());
+    told(&mut settler, Event::Acknowledged { by: OTHER, epoch: 7 }, 20_000);
+    assert_eq!(settler.waiting(), 0, "the rest had only a short one");
+}
+
+#[test]
+fn direct_acknowledgement_counts_even_if_it_comes_before_the_rows_and_the_commit() {
+    let mut settler = Settler::new(Timing::default(), Rules::ALL);
+    told(&mut settler, Event::Acknowledged { by: OTHER, epoch: 7 }, 998);
+    told(&mut settler, Event::Applied { by: ME, epoch: 7 }, 999);
+    told(&mut settler, Event::Committed { epoch: 7 }, 1_000);
+    let effects = told(&mut settler, rows(7, &[row(ME, 3), row(OTHER, 6)]), 1_001);
+    assert_eq!(settled(&effects), [Settled { epoch: 7, acknowledged: 2, waited_out: 0 }]);
+}
+
+#[test]
+fn acknowledgement_of_an_earlier_epoch_or_another_incarnation_counts_for_nothing() {
+    let mut settler = revoker();
+    told(&mut settler, rows(7, &[row(ME, 3), row(ANEW, 6)]), 1_001);
+    told(&mut settler, Event::Acknowledged { by: OTHER, epoch: 7 }, 1_002);
+    told(&mut settler, Event::Acknowledged { by: ANEW, epoch: 6 }, 1_003);
+    assert_eq!(settler.waiting(), 1);
+    told(&mut settler, Event::Acknowledged { by: ANEW, epoch: 8 }, 1_004);
+    assert_eq!(settler.waiting(), 0);
+}
+
+#[test]
+fn row_that_is_gone_is_waited_for_no_longer() {
+    let mut settler = revoker();
+    told(&mut settler, rows(7, &[row(ME, 3), row(OTHER, 6)]), 1_001);
+    let effects = told(&mut settler, rows(7, &[row(ME, 3)]), 1_040);
+    assert_eq!(settled(&effects), [Settled::alone(7)]);
+}
+
+#[test]
+fn own_index_has_to_have_applied_it_too() {
+    let mut settler = Settler::new(Timing::default(), Rules::ALL);
+    told(&mut settler, Event::Committed { epoch: 7 }, 1_000);
+    assert!(settled(&told(&mut settler, rows(7, &[row(OTHER, 7)]), 1_001)).is_empty());
+    let effects = told(&mut settler, Event::Applied { by: ME, epoch: 7 }, 1_002);
+    assert_eq!(settled(&effects).len(), 1);
+}
+
+#[test]
+fn rows_from_a_server_that_does_not_know_of_the_commit_are_not_believed() {
+    let mut settler = revoker();
+    let old = Event::Members { covers: 7, epoch: 6, rows: alloc::vec![row(ME, 6)] };
+    assert!(settled(&told(&mut settler, old, 1_001)).is_empty());
+    assert_eq!(reads(&told(&mut settler, Event::Tick, 1_031)), [7], "they are read again");
+}
+
+#[test]
+fn reading_that_began_before_a_commit_does_not_cover_it() {
+    let mut settler = revoker();
+    told(&mut settler, Event::Applied { by: ME, epoch: 8 }, 1_001);
+    assert!(reads(&told(&mut settler, Event::Committed { epoch: 8 }, 1_002)).is_empty());
+    let effects = told(&mut settler, rows(7, &[row(ME, 3)]), 1_003);
+    assert_eq!(
+        (settled(&effects), reads(&effects)),
+        (alloc::vec![Settled::alone(7)], alloc::vec![8])
+    );
+    assert_eq!(settled(&told(&mut settler, rows(8, &[row(ME, 3)]), 1_004)), [Settled::alone(8)]);
+}
+
+#[test]
+fn one_acknowledgement_settles_all_that_came_before_in_order() {
+    let mut settler = revoker();
+    for epoch in [9, 8, 10] {
+        told(&mut settler, Event::Committed { epoch }, 1_001);
+    }
+    told(&mut settler, Event::Applied { by: ME, epoch: 10 }, 1_002);
+    told(&mut settler, rows(10, &[row(ME, 3), row(OTHER, 6)]), 1_003);
+    let effects = told(&mut settler, Event::Acknowledged { by: OTHER, epoch: 9 }, 1_004);
+    let epochs: Vec<_> = settled(&effects).iter().map(|settled| settled.epoch).collect();
+    assert_eq!((epochs, settler.waiting()), (alloc::vec![7, 8, 9], 1));
+}
+
+#[test]
+fn repeat_of_what_has_settled_is_answered_at_once_and_others_wait() {
+    let mut settler = revoker();
+    told(&mut settler, rows(7, &[row(ME, 3)]), 1_001);
+    let repeat = told(&mut settler, Event::Committed { epoch: 5 }, 1_002);
+    assert_eq!(settled(&repeat), [Settled::alone(5)]);
+    let newer = told(&mut settler, Event::Committed { epoch: 8 }, 1_003);
+    assert!(settled(&newer).is_empty());
+}
+
+#[test]
+fn rows_are_read_again_after_a_while_a_hint_a_failure_and_a_silence() {
+    let mut settler = revoker();
+    let missing = || rows(7, &[row(ME, 3), row(OTHER, 6)]);
+    let wait = told(&mut settler, missing(), 1_000);
+    assert_eq!(wait, [Effect::WakeAt { at: at(1_030) }]);
+    assert_eq!(reads(&told(&mut settler, Event::Tick, 1_030)), [7]);
+    assert!(reads(&told(&mut settler, Event::RowsChanged, 1_031)).is_empty(), "one at a time");
+    assert_eq!(reads(&told(&mut settler, missing(), 1_032)), [7], "but then once more");
+    told(&mut settler, Event::Failed, 1_033);
+    assert_eq!(reads(&told(&mut settler, Event::Tick, 1_200)), [7]);
+    assert!(reads(&told(&mut settler, Event::Tick, 4_199)).is_empty());
+    assert_eq!(reads(&told(&mut settler, Event::Tick, 4_200)), [7], "no answer in a period");
+}
+
+#[test]
+fn acknowledgements_of_strangers_do_not_fill_the_memory() {
+    let mut settler = revoker();
+    for stranger in 0..2 * HEARD_MAX as u128 {
+        let by = Member { node: NodeId(9), incarnation: Incarnation(stranger) };
+        told(&mut settler, Event::Acknowledged { by, epoch: 7 }, 1_001);
+    }
+    assert_eq!(settler.heard.len(), HEARD_MAX);
+    told(&mut settler, rows(7, &[row(OTHER, 6)]), 1_002);
+    assert!(settler.heard.is_empty());
+}
