@@ -40,3 +40,7 @@ fuzz seconds="60":
     cd fuzz && for target in $(cargo +nightly fuzz list); do \
         mkdir -p corpus/"$target" && cargo +nightly fuzz run "$target" corpus/"$target" seeds/"$target" -- -max_total_time={{seconds}} || exit 1; \
     done
+
+# The model of the lease protocol with most faults at once: some minutes
+model:
+    cargo nextest run -p rescind-coherence --all-features --run-ignored only -E 'test(model::)' --no-capture

@@ -173,7 +173,7 @@ impl Timing {
     /// on their way, and never longer than a tenth of a lease.
     pub(crate) fn look_again_ms(self, looks: u32) -> u64 {
         let longest = self.lease_ms / 10;
-        (self.lease_ms / 500).saturating_mul(1 << looks.min(10)).min(longest)
+        (self.lease_ms / 500).saturating_mul(1 << looks.min(10)).min(longest).max(1)
     }
 }
 

@@ -1,0 +1,7 @@
+//! The machines that ship, driven by a model checker (every order of few steps) and by a simulator
+//! (a random order of very many).
+
+#![cfg(test)]
+
+#[cfg(feature = "ablation")]
+mod model;

@@ -1,0 +1,252 @@
+//! A node that verifies: the shipping [`Node`] and [`Gate`], an index of one token, and a
+//! connection to the database.
+
+use rescind_coherence::node::{Effect, Event};
+use rescind_coherence::{
+    BootInstant, Epoch, Gate, Incarnation, Member, MemberRow, Node, NodeId, Rule, Standing,
+};
+
+use super::{Bounds, Database, TIMING, Verdict};
+
+const SEALED: BootInstant = BootInstant::from_millis(0);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Holder {
+    pub id: NodeId,
+    /// By how much its clock is behind true time.
+    pub lag: u64,
+    /// The next process draws this.
+    next: Incarnation,
+    /// `None`: it is down.
+    pub process: Option<Process>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Process {
+    pub node: Node,
+    /// What the gate has stored.
+    lease_end: BootInstant,
+    /// What the index says of the token.
+    revoked: bool,
+    /// Effects of the last step that are not carried out yet.
+    pub to_do: Vec<Effect<bool>>,
+    /// The request that was sent and not served.
+    pub asked: Option<Effect<bool>>,
+    /// What was served and not heard; of a load, also whether the token was revoked.
+    pub answer: Option<(Event<bool>, bool)>,
+    /// Its connection leads to the old primary.
+    pub fenced: bool,
+    pub verification: Option<Found>,
+    /// An acknowledgement on its way to the revoker.
+    pub direct: Option<(Member, Epoch)>,
+    /// Has heard of the database since it was restored.
+    pub knows_restore: bool,
+}
+
+/// A verification that is under way: it has the view, has found the token, and will decide. It
+/// begins with the view, because an earlier beginning would only be further before the answer; and
+/// view and look-up are one step, because what is not revoked at a later look-up was not revoked at
+/// the view either.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Found {
+    /// Invoked after the answer.
+    late: bool,
+    /// The view.
+    lease_end: BootInstant,
+    /// Whether the generation has been raised since.
+    changed: bool,
+}
+
+impl Holder {
+    pub fn new(id: NodeId, at: usize, bounds: &Bounds) -> Self {
+        let next = Incarnation(1 + 1_000 * at as u128);
+        let mut new = Self { id, lag: 0, next, process: None };
+        new.start(BootInstant::from_millis(1), bounds);
+        new
+    }
+
+    pub fn start(&mut self, now: BootInstant, bounds: &Bounds) {
+        let member = Member { node: self.id, incarnation: self.next };
+        self.next.0 += 100;
+        let mut process = Process {
+            node: Node::new(member, TIMING, bounds.rules),
+            lease_end: SEALED,
+            revoked: false,
+            to_do: vec![],
+            asked: None,
+            answer: None,
+            fenced: false,
+            verification: None,
+            direct: None,
+            knows_restore: true,
+        };
+        let effects = process.node.step(Event::Tick, now);
+        process.told(effects);
+        process.send();
+        self.process = Some(process);
+    }
+}
+
+impl Process {
+    /// Takes the effects of a step. What cannot be told from its coming later is done at once.
+    pub fn told(&mut self, effects: Vec<Effect<bool>>) {
+        self.to_do = effects;
+        self.to_do.retain(|effect| !matches!(effect, Effect::WakeAt { .. } | Effect::Alarm(_)));
+        self.to_do.reverse();
+    }
+
+    /// Sends what comes next, up to an effect that others can see.
+    fn send(&mut self) -> bool {
+        let mut sent = false;
+        while let Some(effect) = self.to_do.last() {
+            match effect {
+                Effect::Disconnect { .. } => {
+                    (self.asked, self.answer, self.fenced) = (None, None, false);
+                }
+                Effect::Load { .. }
+                | Effect::Register { .. }
+                | Effect::Renew { .. }
+                | Effect::ReadLog { .. }
+                | Effect::Unregister { .. } => {
+                    self.asked = Some(*effect);
+                    sent = true;
+                }
+                _ => break,
+            }
+            self.to_do.pop();
+        }
+        sent
+    }
+
+    /// The next effect that others can see, and the requests behind it.
+    pub fn carry_out(&mut self, database: &mut Database, bounds: &Bounds) -> bool {
+        let mut rows_changed = false;
+        match self.to_do.pop() {
+            Some(Effect::Apply { changes, .. }) => self.apply(changes),
+            Some(Effect::OpenUntil { end }) => self.lease_end = end,
+            Some(Effect::Seal) => {
+                self.lease_end = SEALED;
+                self.changed();
+            }
+            Some(Effect::Acknowledge { member, epoch }) => {
+                if !self.fenced {
+                    rows_changed = database.primary.acknowledge(member, epoch);
+                }
+                self.direct = bounds.direct.then_some((member, epoch)).or(self.direct);
+            }
+            _ => {}
+        }
+        self.send();
+        rows_changed
+    }
+
+    /// What a step asks for first happens at once; the rest in steps of its own.
+    pub fn begin(&mut self, database: &mut Database, bounds: &Bounds) -> bool {
+        if self.send() { false } else { self.carry_out(database, bounds) }
+    }
+
+    fn apply(&mut self, revokes: bool) {
+        if revokes && !self.revoked {
+            self.revoked = true;
+            self.changed();
+        }
+    }
+
+    fn changed(&mut self) {
+        self.verification.iter_mut().for_each(|found| found.changed = true);
+    }
+
+    /// The server carries the request out, if it can.
+    pub fn served(&mut self, database: &mut Database, bounds: &Bounds) -> Option<()> {
+        let row = |member, lease_ms, applied| MemberRow { member, lease_ms, applied, renewals: 0 };
+        let server = database.read(self.fenced);
+        let (epoch, timeline) = (server.epoch(), server.timeline);
+        let mut revoked = false;
+        let answer = match self.asked? {
+            Effect::Load { link, keep_revoked } => {
+                revoked = server.revoked_after(0) || (keep_revoked && self.revoked);
+                Event::Loaded { link, epoch, timeline }
+            }
+            Effect::ReadLog { link, after } => {
+                let changes = server.revoked_after(after);
+                Event::Log { link, epoch, in_recovery: false, timeline, changes }
+            }
+            _ if self.fenced => return None, // Its standby never acknowledges.
+            Effect::Register { link, member, lease_ms, applied } => {
+                database.primary.register(row(member, lease_ms, applied), bounds);
+                Event::Registered { link }
+            }
+            Effect::Renew { link, member, lease_ms, applied } => {
+                let found = database.primary.renew(row(member, lease_ms, applied), bounds);
+                Event::Renewed { link, found }
+            }
+            Effect::Unregister { link, member } => {
+                database.primary.unregister(member);
+                Event::Unregistered { link }
+            }
+            _ => return None,
+        };
+        self.knows_restore |= matches!(answer, Event::Loaded { .. } | Event::Log { .. });
+        (self.asked, self.answer) = (None, Some((answer, revoked)));
+        Some(())
+    }
+
+    pub fn hear_answer(&mut self, now: BootInstant) -> Option<()> {
+        let (answer, revoked) = self.answer.take()?;
+        if let Event::Loaded { .. } = answer {
+            self.revoked = revoked;
+        }
+        let effects = self.node.step(answer, now);
+        self.told(effects);
+        Some(())
+    }
+
+    /// Whether a verification that begins now, or goes on, could still be accepted.
+    pub fn may_accept(&self, now: BootInstant) -> bool {
+        let end = self.verification.map_or(self.lease_end, |found| found.lease_end);
+        !self.revoked && now < end
+    }
+
+    /// Without a lease and with nothing under way.
+    pub fn rests(&self, now: BootInstant) -> bool {
+        let under_way = self.asked.is_some() || self.answer.is_some() || !self.to_do.is_empty();
+        !under_way && now >= self.lease_end
+    }
+
+    /// What can make no difference any more is forgotten, so that fewer states differ.
+    pub fn forget_what_is_over(&mut self, now: BootInstant, bounds: &Bounds) {
+        if bounds.keeps(Rule::DecideByTheClock) && bounds.keeps(Rule::LeaseBeforeData) {
+            self.verification = self.verification.filter(|found| now < found.lease_end);
+            if now >= self.lease_end {
+                self.lease_end = SEALED;
+            }
+        }
+    }
+
+    /// One step of a verification: it begins, or it decides.
+    pub fn verify(&mut self, now: BootInstant, bounds: &Bounds, verdict: &mut Verdict) {
+        let Some(found) = self.verification.take() else {
+            return self.look(verdict.answered);
+        };
+        let gate = Gate::sealed_under(bounds.rules);
+        gate.open_until(found.lease_end);
+        let view = gate.view();
+        gate.open_until(self.lease_end);
+        if found.changed {
+            gate.changed();
+        }
+        match gate.still_holds(view, now) {
+            Standing::Changed => self.look(found.late),
+            Standing::Lapsed => {}
+            Standing::Holds => {
+                verdict.accepted_late |= found.late;
+                verdict.decided_late |= verdict.answered;
+            }
+        }
+    }
+
+    fn look(&mut self, late: bool) {
+        let found = Found { late, lease_end: self.lease_end, changed: false };
+        self.verification = (!self.revoked).then_some(found);
+    }
+}
