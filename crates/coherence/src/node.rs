@@ -80,7 +80,7 @@ use alloc::vec::Vec;
 
 pub use messages::{Alarm, Effect, Event, Link, Timeline};
 
-use crate::{BootInstant, Epoch, Member, Rule, Rules, Timing, timing::LOAD_MILLIS_MAX};
+use crate::{BootInstant, Epoch, Member, Rule, Rules, Timing, timing::LOAD_SILENCE_MILLIS_MAX};
 
 /// The holder's machine: see the module's head.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -96,6 +96,8 @@ pub struct Node {
     loaded: bool,
     /// This incarnation's row has been written.
     registered: bool,
+    /// The last that was given up, and may have left a row.
+    given_up: Option<Member>,
     /// The truth went backwards while this process lived: see [`Effect::Load`].
     keep_revoked: bool,
     applied: Epoch,
@@ -150,6 +152,7 @@ impl Node {
             due: BootInstant::from_millis(0),
             loaded: false,
             registered: false,
+            given_up: None,
             keep_revoked: false,
             applied: 0,
             told: 0,
@@ -181,6 +184,7 @@ impl Node {
             Event::Tick => self.tick(now),
             Event::Doorbell { epoch } => self.doorbell(epoch, now),
             Event::Applied { epoch } => self.applied_past_us(epoch),
+            Event::IndexLost => self.index_lost(now),
             Event::Stop => self.stop(now),
             answer => self.answer(answer, now),
         };
@@ -206,8 +210,10 @@ impl Node {
     /// The next renewal, or on the way to the first one.
     fn begin<C>(&mut self, now: BootInstant) -> Vec<Effect<C>> {
         if !self.loaded {
-            self.doing =
-                Doing::Asking { what: Asked::Load, deadline: now.plus_millis(LOAD_MILLIS_MAX) };
+            self.doing = Doing::Asking {
+                what: Asked::Load,
+                deadline: now.plus_millis(LOAD_SILENCE_MILLIS_MAX),
+            };
             return vec![Effect::Load { link: self.link, keep_revoked: self.keep_revoked }];
         }
         let only_reads = self.registered && !self.rules.keeps(Rule::RenewalWrites);
@@ -216,6 +222,11 @@ impl Node {
         } else {
             self.write_row(now, now)
         }
+    }
+
+    fn load_goes_on(&mut self, now: BootInstant) {
+        let deadline = now.plus_millis(LOAD_SILENCE_MILLIS_MAX);
+        self.doing = Doing::Asking { what: Asked::Load, deadline };
     }
 
     fn write_row<C>(&mut self, t0: BootInstant, now: BootInstant) -> Vec<Effect<C>> {

@@ -75,11 +75,15 @@ pub enum Rule {
     /// An unknown outcome is never answered as success. Without: a revocation that was rolled back
     /// is answered.
     KnownOutcome,
+    /// A registration that may have failed is not tried again under the same incarnation. Without:
+    /// a row that was reaped comes back with a number that somebody has watched for long, and is
+    /// reaped again at once, lease or not.
+    RegisterOnce,
 }
 
 impl Rule {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::LeaseRunsOut,
         Self::RevokerWaits,
         Self::WaitForTheSilent,
@@ -105,6 +109,7 @@ impl Rule {
         Self::SealBeforeLeaving,
         Self::NoticeTheTruthGoingBack,
         Self::KnownOutcome,
+        Self::RegisterOnce,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -134,6 +139,7 @@ impl Rule {
             Self::SealBeforeLeaving => "seal-before-leaving",
             Self::NoticeTheTruthGoingBack => "notice-the-truth-going-back",
             Self::KnownOutcome => "known-outcome",
+            Self::RegisterOnce => "register-once",
         }
     }
 }
@@ -205,7 +211,7 @@ mod tests {
             let same = Rule::ALL.into_iter().filter(|other| other.name() == rule.name());
             assert_eq!(same.count(), 1, "{}", rule.name());
         }
-        assert_eq!(Rule::ALL.len(), Rule::KnownOutcome as usize + 1);
+        assert_eq!(Rule::ALL.len(), Rule::RegisterOnce as usize + 1);
     }
 
     #[cfg(feature = "ablation")]

@@ -45,9 +45,10 @@ pub const LEASE_MILLIS_MAX: u64 = 300_000;
 /// Long enough to ride out a restart of PostgreSQL.
 pub const LEASE_MILLIS_DEFAULT: u64 = 15_000;
 
-/// How long loading the whole set may take, in milliseconds. A node that loads has no row yet, so
-/// nobody waits for it; this only ends a connection that hangs.
-pub const LOAD_MILLIS_MAX: u64 = 600_000;
+/// How long a load of the whole set may give no sign of life, in milliseconds. Longer than a request,
+/// because a million records take their time, and harmless: a node that loads has no row, so nobody
+/// waits for it.
+pub const LOAD_SILENCE_MILLIS_MAX: u64 = 60_000;
 
 /// Failed attempts double the pause up to a renewal period; more would not fit into a lease.
 const DOUBLINGS_MAX: u32 = 3;

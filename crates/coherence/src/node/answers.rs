@@ -29,9 +29,14 @@ impl Node {
                 (self.loaded, self.applied, self.timeline) = (true, epoch, Some(timeline));
                 self.begin(now)
             }
+            (Asked::Load, Event::Loading { .. }) => {
+                self.load_goes_on(now);
+                vec![]
+            }
             (Asked::Register { t0 }, Event::Registered { .. }) => {
                 self.registered = true;
-                self.row_written(t0, now)
+                let forget = self.given_up.take().map(|member| Effect::Forget { member });
+                forget.into_iter().chain(self.row_written(t0, now)).collect()
             }
             (Asked::Renew { t0 }, Event::Renewed { found: true, .. }) => self.row_written(t0, now),
             (Asked::Renew { .. }, Event::Renewed { found: false, .. }) => self.register_anew(now),
@@ -40,9 +45,12 @@ impl Node {
                 Event::Log { epoch, in_recovery, timeline, changes, .. },
             ) => {
                 let reading = Reading { epoch, in_recovery, timeline, changes };
-                match self.backwards(after, &reading) {
-                    Some(alarm) => self.load_anew(alarm, now),
-                    None => self.log_read(t0, reading, now),
+                match (self.backwards(after, &reading), t0) {
+                    (None, _) => self.log_read(t0, reading, now),
+                    (Some(alarm), Some(_)) => self.load_anew(alarm, now),
+                    // Only the server that has just committed a write is known to be the primary.
+                    // This may be a fenced one, which knows less; a renewal will tell.
+                    (Some(_), None) => self.fail(now),
                 }
             }
             _ => vec![],
@@ -133,6 +141,10 @@ impl Node {
     /// The outcome is unknown, and it need not be known: a row that was written or not, a log that
     /// was read or not, none of it has extended the lease.
     pub(super) fn fail<C>(&mut self, now: BootInstant) -> Vec<Effect<C>> {
+        let registering = matches!(self.doing, Doing::Asking { what: Asked::Register { .. }, .. });
+        if registering && self.rules.keeps(Rule::RegisterOnce) {
+            self.give_up_incarnation();
+        }
         self.failures = self.failures.saturating_add(1);
         let Incarnation(drawn) = self.member.incarnation;
         let spread = (drawn >> u64::BITS) as u64;
@@ -163,12 +175,37 @@ impl Node {
         effects
     }
 
+    /// Told in the middle of a step: nothing is under way, or belongs to an index that is gone.
+    pub(super) fn index_lost<C>(&mut self, now: BootInstant) -> Vec<Effect<C>> {
+        let leaving = matches!(self.doing, Doing::Asking { what: Asked::Unregister, .. });
+        if leaving || self.doing == Doing::Stopped {
+            return vec![];
+        }
+        self.seal();
+        self.loaded = false;
+        let mut effects = vec![Effect::Seal];
+        effects.extend(self.fail(now));
+        effects
+    }
+
     fn begin_anew<C>(&mut self, alarm: Alarm) -> Vec<Effect<C>> {
+        self.seal();
+        vec![Effect::Seal, Effect::Alarm(alarm)]
+    }
+
+    /// Without a lease, and to register under another name.
+    fn seal(&mut self) {
         self.lease_end = None;
-        self.registered = false;
         self.rung = None;
         self.told = 0;
+        if self.registered {
+            self.registered = false;
+            self.give_up_incarnation();
+        }
+    }
+
+    fn give_up_incarnation(&mut self) {
+        self.given_up = Some(self.member);
         self.member.incarnation = self.member.incarnation.next();
-        vec![Effect::Seal, Effect::Alarm(alarm)]
     }
 }

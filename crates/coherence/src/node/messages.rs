@@ -23,6 +23,8 @@ pub struct Timeline(pub u64);
 pub enum Event<C> {
     /// Time has passed: an [`Effect::WakeAt`] came due. Harmless at any other moment.
     Tick,
+    /// An [`Effect::Load`] is getting on. Optional, for loads that take longer than a minute.
+    Loading { link: Link },
     /// The answer to [`Effect::Load`]: the index is exactly at this epoch.
     Loaded { link: Link, epoch: Epoch, timeline: Timeline },
     /// The answer to [`Effect::Register`], after its commit.
@@ -46,6 +48,10 @@ pub enum Event<C> {
     /// The index was changed past the machine, by this node's own writes: it is now exactly at this
     /// epoch. Told after the change, under the publisher's lock or in the order of publication.
     Applied { epoch: Epoch },
+    /// The index is not what the machine believes: what an [`Effect::Apply`] brought did not fit, or
+    /// was too much to be listed. Told instead of carrying out the rest of that step, which rests on
+    /// it; everything begins anew.
+    IndexLost,
     /// The process is asked to stop.
     Stop,
     /// The answer to [`Effect::Unregister`].
@@ -57,12 +63,17 @@ impl<C> Event<C> {
     pub(super) fn link(&self) -> Option<Link> {
         match *self {
             Self::Loaded { link, .. }
+            | Self::Loading { link }
             | Self::Registered { link }
             | Self::Renewed { link, .. }
             | Self::Log { link, .. }
             | Self::Failed { link }
             | Self::Unregistered { link } => Some(link),
-            Self::Tick | Self::Doorbell { .. } | Self::Applied { .. } | Self::Stop => None,
+            Self::Tick
+            | Self::Doorbell { .. }
+            | Self::Applied { .. }
+            | Self::IndexLost
+            | Self::Stop => None,
         }
     }
 }
@@ -72,7 +83,7 @@ impl<C> Event<C> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Effect<C> {
     /// Read the whole set in one snapshot, together with `epoch.n` and the timeline, and make the
-    /// index what it says. Answer: [`Event::Loaded`].
+    /// index what it says; then raise the generation (`Gate::changed`). Answer: [`Event::Loaded`].
     Load {
         link: Link,
         /// The truth went backwards. What this process has ever seen revoked stays revoked: the
@@ -80,8 +91,10 @@ pub enum Effect<C> {
         /// *before* it tells [`Event::Loaded`], and revokes them anew, durably, like any caller.
         keep_revoked: bool,
     },
-    /// Insert the member row, or, if an abandoned attempt has done so, count its `renewals` up; in
-    /// a transaction of its own, synchronously committed. Answer: [`Event::Registered`].
+    /// Insert the member row, with `renewals` of zero; in a transaction of its own, synchronously
+    /// committed. It is asked for once in an incarnation: if its outcome stays unknown, the next
+    /// attempt has a new one, because a row that others have watched and deleted must not come
+    /// back with the number that they remember. Answer: [`Event::Registered`].
     Register { link: Link, member: Member, lease_ms: u64, applied: Epoch },
     /// `UPDATE member SET renewals = renewals + 1, applied, lease_ms WHERE node AND incarnation`,
     /// as above. Answer: [`Event::Renewed`] with whether a row was there.
@@ -107,6 +120,9 @@ pub enum Effect<C> {
     WakeAt { at: BootInstant },
     /// Delete the own row. Answer: [`Event::Unregistered`].
     Unregister { link: Link, member: Member },
+    /// Delete the row of an incarnation that was given up, if it has one. Nobody answers; a row that
+    /// stays is only waited for until somebody has watched it die.
+    Forget { member: Member },
     /// Somebody should look at this. The machine has done already what can be done.
     Alarm(Alarm),
     /// The row is gone or will be left to die: the process may end.

@@ -43,7 +43,7 @@ fn node_loads_registers_reads_the_log_and_only_then_opens() {
     let link = Link(0);
     assert_eq!(
         told(&mut node, Event::Tick, 0),
-        [Effect::Load { link, keep_revoked: false }, Effect::WakeAt { at: at(600_000) }]
+        [Effect::Load { link, keep_revoked: false }, Effect::WakeAt { at: at(60_000) }]
     );
     assert_eq!(
         told(&mut node, Event::Loaded { link, epoch: 4, timeline: Timeline(1) }, 100),
@@ -66,6 +66,17 @@ fn node_loads_registers_reads_the_log_and_only_then_opens() {
             Effect::WakeAt { at: at(100 + PERIOD) }
         ]
     );
+}
+
+#[test]
+fn load_may_take_any_time_as_long_as_it_gets_on() {
+    let mut node = fresh();
+    told(&mut node, Event::Tick, 0);
+    for now in [50_000, 100_000, 150_000] {
+        let goes_on = told(&mut node, Event::Loading { link: Link(0) }, now);
+        assert_eq!(goes_on, [Effect::WakeAt { at: at(now + 60_000) }]);
+    }
+    assert_eq!(told(&mut node, Event::Tick, 210_000)[0], Effect::Disconnect { link: Link(0) });
 }
 
 #[test]
@@ -197,6 +208,38 @@ fn missing_row_seals_and_registers_under_a_new_incarnation() {
 }
 
 #[test]
+fn registration_of_unknown_outcome_is_tried_again_under_a_new_incarnation() {
+    let mut node = fresh();
+    told(&mut node, Event::Tick, 0);
+    told(&mut node, Event::Loaded { link: Link(0), epoch: 4, timeline: Timeline(1) }, 100);
+    told(&mut node, Event::Tick, 100 + PERIOD);
+    let anew = Member { incarnation: Incarnation(101), ..ME };
+    assert_eq!(
+        told(&mut node, Event::Tick, 100 + 2 * PERIOD)[0],
+        Effect::Register { link: Link(1), member: anew, lease_ms: 15_000, applied: 4 }
+    );
+    assert_eq!(
+        told(&mut node, Event::Registered { link: Link(1) }, 6_200)[..2],
+        [Effect::Forget { member: ME }, Effect::ReadLog { link: Link(1), after: 4 }]
+    );
+}
+
+#[test]
+fn index_that_was_lost_seals_and_is_loaded_anew_under_a_new_incarnation() {
+    let mut node = holder();
+    told(&mut node, Event::Doorbell { epoch: 5 }, 200);
+    told(&mut node, log(Link(0), 5), 201);
+    let effects = told(&mut node, Event::IndexLost, 201);
+    assert_eq!(effects[..2], [Effect::Seal, Effect::Disconnect { link: Link(0) }]);
+    assert_eq!(node.lease_end(), None);
+    assert_ne!(node.member(), ME, "what it acknowledged is gone");
+    let load = told(&mut node, Event::Tick, 201 + PERIOD);
+    assert_eq!(load[0], Effect::Load { link: Link(1), keep_revoked: false });
+    let late = told(&mut node, log(Link(0), 6), 3_202);
+    assert!(matches!(late[..], [Effect::WakeAt { .. }]));
+}
+
+#[test]
 fn truth_that_went_backwards_seals_alarms_and_loads_over_what_was_revoked() {
     let log = |epoch, in_recovery, timeline| Event::Log {
         link: Link(0),
@@ -213,14 +256,26 @@ fn truth_that_went_backwards_seals_alarms_and_loads_over_what_was_revoked() {
         (log(3, false, 2), Alarm::EpochWentBack { applied: 4, found: 3 }),
     ] {
         let mut node = holder();
-        told(&mut node, Event::Doorbell { epoch: 5 }, 200);
-        let effects = told(&mut node, answer, 201);
+        told(&mut node, Event::Tick, 3_100);
+        told(&mut node, Event::Renewed { link: Link(0), found: true }, 3_110);
+        let effects = told(&mut node, answer, 3_120);
         assert_eq!(effects[..2], [Effect::Seal, Effect::Alarm(alarm)]);
         assert_eq!(node.lease_end(), None);
-        let load = told(&mut node, Event::Tick, 201 + PERIOD);
+        let load = told(&mut node, Event::Tick, 3_120 + PERIOD);
         assert_eq!(load[0], Effect::Load { link: Link(1), keep_revoked: true });
         assert_ne!(node.member(), ME, "what it acknowledged belongs to another history");
     }
+}
+
+#[test]
+fn doorbell_answered_by_a_fenced_primary_only_costs_the_connection() {
+    let mut node = holder();
+    told(&mut node, Event::Doorbell { epoch: 5 }, 200);
+    let effects = told(&mut node, log(Link(0), 3), 201);
+    assert_eq!(effects[0], Effect::Disconnect { link: Link(0) });
+    assert_eq!(node.lease_end(), Some(at(100 + HELD)));
+    let renewal = told(&mut node, Event::Tick, 201 + PERIOD);
+    assert!(matches!(renewal[0], Effect::Renew { link: Link(1), .. }));
 }
 
 #[test]

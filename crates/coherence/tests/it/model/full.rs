@@ -26,7 +26,7 @@ whole_spaces! {
         Bounds { drift: true, stops: 1, direct: true, ..LEAST };
     changes_in_between_and_in_one_batch:
         Bounds { drift: true, others: 1, batches: true, ..Bounds::least(3) };
-    reaping_of_silent_nodes: Bounds { reaper: true, ..Bounds::least(5) };
+    reaping_of_silent_nodes: Bounds { reaper: true, timeouts: 1, ..LEAST };
     two_processes_of_one_name: Bounds { holders: 2, same_name: true, ..Bounds::least(2) };
     database_restored_from_a_backup:
         Bounds { restores: 1, others: 1, attempts: 2, ..LEAST };
@@ -37,8 +37,9 @@ whole_spaces! {
     #[ignore = "minutes: just model"]
     longer_horizon: Bounds { drift: true, timeouts: 1, others: 1, ..Bounds::least(5) };
     #[ignore = "minutes: just model"]
-    reaping_under_drift:
-        Bounds { reaper: true, drift: true, timeouts: 1, ..Bounds::least(5) };
+    reaping_under_drift: Bounds { reaper: true, drift: true, ..Bounds::least(5) };
+    #[ignore = "minutes: just model"]
+    reaping_and_registering_again: Bounds { reaper: true, timeouts: 1, ..Bounds::least(5) };
     #[ignore = "minutes: just model"]
     two_processes_of_one_name_for_longer:
         Bounds { holders: 2, same_name: true, crashes: 1, ..Bounds::least(3) };

@@ -134,6 +134,7 @@ impl Process {
                 }
                 self.direct = bounds.direct.then_some((member, epoch)).or(self.direct);
             }
+            Some(Effect::Forget { member }) => database.primary.unregister(member),
             _ => {}
         }
         self.send();
@@ -195,6 +196,7 @@ impl Process {
         let (answer, revoked) = self.answer.take()?;
         if let Event::Loaded { .. } = answer {
             self.revoked = revoked;
+            self.changed();
         }
         let effects = self.node.step(answer, now);
         self.told(effects);
