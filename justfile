@@ -44,3 +44,7 @@ fuzz seconds="60":
 # The model of the lease protocol with most faults at once: some minutes
 model:
     cargo nextest run -p rescind-coherence --all-features --run-ignored only -E 'test(model::)' --no-capture
+
+# The simulated cluster with many seeds: about 20 of them a second
+simulate seeds="20000" first="0":
+    SEED={{first}} SEEDS={{seeds}} cargo nextest run -p rescind-coherence --release --all-features -E 'test(promises_are_kept)' --no-capture

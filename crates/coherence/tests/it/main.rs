@@ -5,3 +5,4 @@
 
 #[cfg(feature = "ablation")]
 mod model;
+mod simulation;

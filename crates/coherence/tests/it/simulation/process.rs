@@ -1,0 +1,277 @@
+//! What one process does: the driver of the machines, as small as it can be.
+
+use std::collections::BTreeSet;
+
+use rand::RngExt;
+use rescind_coherence::node::{Effect, Event as NodeEvent};
+use rescind_coherence::{
+    Alarm, Epoch, Incarnation, Link, Member, MemberRow, Settler, Standing, Timing, View, settling,
+};
+
+use super::database::Write;
+use super::host::{Changes, Process};
+use super::judge::Promise;
+use super::network::End;
+use super::world::{Body, Event, World};
+use super::{MILLISECOND, SECOND, Token};
+
+#[derive(Clone, Debug)]
+pub enum What {
+    /// Told to the node's machine.
+    Hear(NodeEvent<Changes>),
+    Loaded {
+        told: NodeEvent<Changes>,
+        revoked: BTreeSet<Token>,
+        keep_revoked: bool,
+    },
+    CarryOut,
+    Wake(u64),
+    Settle(settling::Event),
+    SettlerWake(u64),
+    /// The reaper looks, and sees.
+    Watch,
+    Rows(Vec<MemberRow>),
+    /// The writer's part: see `writer.rs`.
+    Wants(Token),
+    Committed {
+        batch: u64,
+        written: Vec<(Token, Epoch, bool)>,
+    },
+    TimedOut {
+        batch: u64,
+    },
+    PublishersLog {
+        epoch: Epoch,
+        changes: Changes,
+    },
+    /// The steps of a verification; `late` once it is known whether it began after the answer.
+    Verify {
+        token: Token,
+        late: Option<bool>,
+    },
+    Look {
+        token: Token,
+        late: bool,
+        view: View,
+    },
+    Decide {
+        token: Token,
+        late: bool,
+        view: View,
+    },
+}
+
+impl World {
+    pub fn start(&mut self, at: usize) {
+        if self.hosts[at].process.is_some() {
+            return;
+        }
+        let member =
+            Member { node: self.hosts[at].id, incarnation: Incarnation(self.rng.random()) };
+        let lease = self.plan.leases[at];
+        self.hosts[at].process = Some(Process::new(member, lease, &self.plan));
+        self.trouble(at, SECOND);
+        self.soon(at, What::Hear(NodeEvent::Tick));
+        self.soon(at, What::Watch);
+    }
+
+    /// This host has a fault for so long from now.
+    pub fn trouble(&mut self, at: usize, lasts: u64) {
+        let until = self.now + lasts;
+        self.hosts[at].trouble_until = self.hosts[at].trouble_until.max(until);
+    }
+
+    pub fn does(&mut self, at: usize, what: What) {
+        match what {
+            What::Hear(event) => self.hear(at, event),
+            What::Loaded { told, revoked, keep_revoked } => {
+                if let (NodeEvent::Loaded { epoch, .. }, Some(process)) = (&told, self.process(at))
+                {
+                    process.load(*epoch, revoked, keep_revoked);
+                    self.published(at);
+                }
+                self.hear(at, told);
+            }
+            What::CarryOut => self.carry_out(at),
+            What::Wake(wake) => {
+                if self.process(at).is_some_and(|process| process.wake == wake) {
+                    self.hear(at, NodeEvent::Tick);
+                }
+            }
+            What::Settle(event) => self.settle(at, event),
+            What::SettlerWake(wake) => {
+                if self.process(at).is_some_and(|process| process.settler_wake == wake) {
+                    self.settle(at, settling::Event::Tick);
+                }
+            }
+            What::Watch => {
+                let (server, lease) = (self.connect(), self.plan.lease());
+                self.ask(at, server, Body::Rows);
+                let life = Some(self.hosts[at].life);
+                self.after(lease / 4, Event::On { at, life, what: What::Watch });
+            }
+            What::Rows(rows) => self.reap(at, &rows),
+            What::Wants(_)
+            | What::Committed { .. }
+            | What::TimedOut { .. }
+            | What::PublishersLog { .. } => self.writes(at, what),
+            What::Verify { .. } | What::Look { .. } | What::Decide { .. } => self.verify(at, what),
+        }
+    }
+
+    pub fn hear(&mut self, at: usize, event: NodeEvent<Changes>) {
+        let now = self.local(at);
+        let Some(process) = self.process(at) else { return };
+        if !process.effects.is_empty() {
+            process.inbox.push_back(event);
+            return;
+        }
+        process.effects = process.node.step(event, now).into();
+        if !process.effects.is_empty() {
+            self.soon(at, What::CarryOut);
+        }
+    }
+
+    fn carry_out(&mut self, at: usize) {
+        let Some(process) = self.process(at) else { return };
+        let Some(effect) = process.effects.pop_front() else { return };
+        self.effect(at, effect);
+        let Some(process) = self.process(at) else { return };
+        if !process.effects.is_empty() {
+            self.soon(at, What::CarryOut);
+            self.strike_between_effects(at);
+        } else if let Some(event) = process.inbox.pop_front() {
+            self.hear(at, event);
+        }
+    }
+
+    fn effect(&mut self, at: usize, effect: Effect<Changes>) {
+        let Some(process) = self.process(at) else { return };
+        match effect {
+            Effect::Load { link, keep_revoked } => {
+                process.loaded = false;
+                self.on_link(at, link, Body::Load { link, keep_revoked });
+            }
+            Effect::Register { link, member, lease_ms, applied } => {
+                let row = MemberRow { member, lease_ms, applied, renewals: 0 };
+                self.on_link(at, link, Body::Write { link, write: Write::Register(row) });
+            }
+            Effect::Renew { link, member, lease_ms, applied } => {
+                let row = MemberRow { member, lease_ms, applied, renewals: 0 };
+                self.on_link(at, link, Body::Write { link, write: Write::Renew(row) });
+            }
+            Effect::Unregister { link, member } => {
+                self.on_link(at, link, Body::Write { link, write: Write::Unregister(member) });
+            }
+            Effect::ReadLog { link, after } => self.on_link(at, link, Body::Log { link, after }),
+            Effect::Apply { epoch, changes } => {
+                if process.apply(epoch, &changes) {
+                    self.published(at);
+                }
+            }
+            Effect::OpenUntil { end } => {
+                process.gate.open_until(end);
+                self.strike_after_renewal(at);
+            }
+            Effect::Seal => process.gate.seal(),
+            Effect::Acknowledge { member, epoch } => {
+                let server = self.connect();
+                self.ask(at, server, Body::Silent(Write::Acknowledge(member, epoch)));
+                let event = settling::Event::Acknowledged { by: member, epoch };
+                self.tell_all(End::Host(at), || What::Settle(event.clone()));
+            }
+            Effect::Disconnect { .. } => process.connection = None,
+            Effect::Forget { member } => {
+                let server = self.connect();
+                self.ask(at, server, Body::Silent(Write::Unregister(member)));
+            }
+            Effect::WakeAt { at: wake_at } => {
+                process.wake += 1;
+                let (wake, life) = (process.wake, Some(self.hosts[at].life));
+                let time = self.hosts[at].clock.when(wake_at).max(self.now);
+                let late = self.random(2 * MILLISECOND);
+                self.at(time.saturating_add(late), Event::On { at, life, what: What::Wake(wake) });
+            }
+            Effect::Alarm(alarm) => self.alarm(at, alarm),
+            Effect::Stopped => self.end(at),
+        }
+    }
+
+    fn on_link(&mut self, at: usize, link: Link, body: Body) {
+        let known = self.process(at).and_then(|process| process.connection);
+        let server = match known {
+            Some((same, server)) if same == link => server,
+            _ => self.connect(),
+        };
+        if let Some(process) = self.process(at) {
+            process.connection = Some((link, server));
+        }
+        self.ask(at, server, body);
+    }
+
+    /// Whoever waits is told that the outcome is unknown; epochs mean something else now.
+    fn alarm(&mut self, at: usize, alarm: Alarm) {
+        self.judge.seen.alarms += 1;
+        let lease = self.plan.lease();
+        self.trouble(at, lease);
+        if alarm != Alarm::RowGone {
+            let (ms, rules) = (self.plan.leases[at], self.plan.rules);
+            let timing = Timing::new(core::time::Duration::from_millis(ms)).unwrap();
+            if let Some(process) = self.process(at) {
+                process.settler = Settler::new(timing, rules);
+                process.waiting.clear();
+            }
+        }
+    }
+
+    /// The process is no more.
+    pub fn end(&mut self, at: usize) {
+        self.hosts[at].process = None;
+        self.hosts[at].life += 1;
+        self.hosts[at].paused_until = 0;
+    }
+
+    fn reap(&mut self, at: usize, rows: &[MemberRow]) {
+        let now = self.local(at);
+        let Some(process) = self.process(at) else { return };
+        let own = process.node.member();
+        for dead in process.reaper.saw(rows, own, now) {
+            let server = self.connect();
+            self.ask(at, server, Body::Silent(Write::Reap(dead)));
+        }
+    }
+
+    fn verify(&mut self, at: usize, what: What) {
+        let now = self.local(at);
+        let Some(process) = self.hosts[at].process.as_mut() else { return };
+        match what {
+            What::Verify { token, late } => {
+                let late = late.unwrap_or_else(|| self.judge.was_answered(token));
+                let view = process.gate.view();
+                self.soon(at, What::Look { token, late, view });
+            }
+            What::Look { token, late, .. } if process.revoked.contains(&token) => {
+                self.judge.refused(token, late, &format!("{token} on {at}"));
+            }
+            What::Look { token, late, view } => self.soon(at, What::Decide { token, late, view }),
+            What::Decide { token, late, view } => match process.gate.still_holds(view, now) {
+                Standing::Holds => {
+                    self.judge.accepted(token, late, &format!("{token} on {at} at {}", self.now));
+                }
+                Standing::Changed => self.does(at, What::Verify { token, late: Some(late) }),
+                Standing::Lapsed => self.sealed(at),
+            },
+            _ => {}
+        }
+    }
+
+    /// Neither yes nor no. A node that has been well for a lease and a second answers, though.
+    fn sealed(&mut self, at: usize) {
+        self.judge.seen.sealed += 1;
+        let grace = self.plan.lease() + SECOND;
+        if self.well_since(at) + grace < self.now {
+            let what = format!("{at} is sealed at {}", self.now);
+            self.judge.breaks(Promise::Open, &what);
+        }
+    }
+}
