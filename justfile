@@ -43,8 +43,8 @@ fuzz seconds="60":
 
 # The model of the lease protocol with most faults at once: some minutes
 model:
-    cargo nextest run -p rescind-coherence --all-features --run-ignored only -E 'test(model::)' --no-capture
+    cargo test --release -p rescind-coherence --all-features --test it model:: -- --ignored --nocapture --test-threads 1
 
 # The simulated cluster with many seeds: about 20 of them a second
 simulate seeds="20000" first="0":
-    SEED={{first}} SEEDS={{seeds}} cargo nextest run -p rescind-coherence --release --all-features -E 'test(promises_are_kept)' --no-capture
+    SEED={{first}} SEEDS={{seeds}} cargo test --release -p rescind-coherence --all-features --test it promises_are_kept -- --nocapture

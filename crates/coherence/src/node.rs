@@ -72,6 +72,7 @@
 
 mod answers;
 mod messages;
+mod requests;
 #[cfg(test)]
 mod tests;
 
@@ -80,7 +81,7 @@ use alloc::vec::Vec;
 
 pub use messages::{Alarm, Effect, Event, Link, Timeline};
 
-use crate::{BootInstant, Epoch, Member, Rule, Rules, Timing, timing::LOAD_SILENCE_MILLIS_MAX};
+use crate::{BootInstant, Epoch, Member, Rule, Rules, Timing};
 
 /// The holder's machine: see the module's head.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -205,55 +206,6 @@ impl Node {
             _ => vec![],
         });
         effects
-    }
-
-    /// The next renewal, or on the way to the first one.
-    fn begin<C>(&mut self, now: BootInstant) -> Vec<Effect<C>> {
-        if !self.loaded {
-            self.doing = Doing::Asking {
-                what: Asked::Load,
-                deadline: now.plus_millis(LOAD_SILENCE_MILLIS_MAX),
-            };
-            return vec![Effect::Load { link: self.link, keep_revoked: self.keep_revoked }];
-        }
-        let only_reads = self.registered && !self.rules.keeps(Rule::RenewalWrites);
-        if only_reads || !self.rules.keeps(Rule::RegisterBeforeRead) {
-            self.read_log(Some(now), now)
-        } else {
-            self.write_row(now, now)
-        }
-    }
-
-    fn load_goes_on(&mut self, now: BootInstant) {
-        let deadline = now.plus_millis(LOAD_SILENCE_MILLIS_MAX);
-        self.doing = Doing::Asking { what: Asked::Load, deadline };
-    }
-
-    fn write_row<C>(&mut self, t0: BootInstant, now: BootInstant) -> Vec<Effect<C>> {
-        let (link, member, applied) = (self.link, self.member, self.applied);
-        let lease_ms = self.timing.lease_ms();
-        self.told = self.told.max(applied);
-        if self.registered {
-            self.ask(Asked::Renew { t0 }, now);
-            vec![Effect::Renew { link, member, lease_ms, applied }]
-        } else {
-            self.ask(Asked::Register { t0 }, now);
-            vec![Effect::Register { link, member, lease_ms, applied }]
-        }
-    }
-
-    fn read_log<C>(&mut self, t0: Option<BootInstant>, now: BootInstant) -> Vec<Effect<C>> {
-        let t0 = if self.rules.keeps(Rule::CountBeforeTheRead) { t0 } else { t0.map(|_| now) };
-        let after = self.applied;
-        // What has rung until now is in what this will read; what rings from now on may not be.
-        self.rung = None;
-        self.ask(Asked::Log { t0, after }, now);
-        vec![Effect::ReadLog { link: self.link, after }]
-    }
-
-    fn ask(&mut self, what: Asked, now: BootInstant) {
-        let deadline = now.plus_millis(self.timing.renewal_ms());
-        self.doing = Doing::Asking { what, deadline };
     }
 
     fn doorbell<C>(&mut self, epoch: Epoch, now: BootInstant) -> Vec<Effect<C>> {

@@ -117,8 +117,10 @@ fn doorbell_reads_at_once_and_acknowledges_after_applying_without_extending() {
 #[test]
 fn doorbell_for_what_is_applied_is_acknowledged_at_once() {
     let mut node = holder();
-    let effects = told(&mut node, Event::Doorbell { epoch: 3 }, 200);
-    assert_eq!(effects[0], Effect::Acknowledge { member: ME, epoch: 4 });
+    for epoch in [3, 4] {
+        let effects = told(&mut node, Event::Doorbell { epoch }, 200);
+        assert_eq!(effects[0], Effect::Acknowledge { member: ME, epoch: 4 });
+    }
 }
 
 #[test]
@@ -130,6 +132,15 @@ fn doorbell_during_a_reading_is_followed_by_one_more_and_no_further() {
     assert!(again.contains(&Effect::ReadLog { link: Link(0), after: 5 }));
     let quiet = told(&mut node, log(Link(0), 5), 203);
     assert_eq!(quiet, [Effect::WakeAt { at: at(100 + PERIOD) }], "a false bell must not spin");
+}
+
+#[test]
+fn doorbell_that_the_reading_under_way_has_covered_asks_for_no_other() {
+    let mut node = holder();
+    told(&mut node, Event::Doorbell { epoch: 5 }, 200);
+    told(&mut node, Event::Doorbell { epoch: 6 }, 201);
+    let effects = told(&mut node, log(Link(0), 6), 202);
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::ReadLog { .. })));
 }
 
 #[test]
@@ -153,11 +164,29 @@ fn own_write_that_covers_a_doorbell_acknowledges_it() {
 #[test]
 fn log_that_an_own_write_has_overtaken_is_neither_applied_nor_taken_for_the_past() {
     let mut node = holder();
-    told(&mut node, Event::Doorbell { epoch: 5 }, 200);
-    told(&mut node, Event::Applied { epoch: 6 }, 201);
-    let effects = told(&mut node, log(Link(0), 5), 202);
-    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Apply { .. } | Effect::Seal)));
+    told(&mut node, Event::Tick, 3_100);
+    told(&mut node, Event::Renewed { link: Link(0), found: true }, 3_110);
+    told(&mut node, Event::Applied { epoch: 6 }, 3_111);
+    let effects = told(&mut node, log(Link(0), 5), 3_112);
+    assert_eq!(effects[0], Effect::OpenUntil { end: at(3_100 + HELD) });
     assert_eq!(node.applied(), 6);
+}
+
+#[test]
+fn answer_over_an_abandoned_link_is_not_taken_for_that_of_the_next_request() {
+    let mut node = holder();
+    told(&mut node, Event::Tick, 3_100);
+    told(&mut node, Event::Failed { link: Link(0) }, 3_200);
+    told(&mut node, Event::Tick, 3_575);
+    for stale in [
+        Event::Renewed { link: Link(0), found: true },
+        Event::Renewed { link: Link(0), found: false },
+        Event::Failed { link: Link(0) },
+    ] {
+        assert_eq!(told(&mut node, stale, 3_600), [Effect::WakeAt { at: at(3_575 + PERIOD) }]);
+    }
+    let answer = Event::Renewed { link: Link(1), found: true };
+    assert!(matches!(told(&mut node, answer, 3_601)[0], Effect::ReadLog { link: Link(1), .. }));
 }
 
 #[test]

@@ -168,6 +168,36 @@ fn repeat_of_what_has_settled_is_answered_at_once_and_others_wait() {
 }
 
 #[test]
+fn what_was_waited_out_once_is_not_waited_out_again() {
+    let mut settler = revoker();
+    told(&mut settler, rows(7, &[row(ME, 3), row(OTHER, 6)]), 1_001);
+    told(&mut settler, Event::Tick, 1_000 + OVER);
+    let repeat = told(&mut settler, Event::Committed { epoch: 7 }, 1_001 + OVER);
+    assert_eq!(settled(&repeat), [Settled { epoch: 7, acknowledged: 1, waited_out: 1 }]);
+}
+
+#[test]
+fn earlier_epoch_that_is_told_later_waits_no_longer_than_the_later_one() {
+    let mut settler = revoker();
+    told(&mut settler, rows(7, &[row(ME, 3), row(OTHER, 2)]), 1_001);
+    told(&mut settler, Event::Committed { epoch: 5 }, 9_000);
+    let effects = told(&mut settler, Event::Tick, 1_000 + OVER);
+    let epochs: Vec<_> = settled(&effects).iter().map(|settled| settled.epoch).collect();
+    assert_eq!(epochs, [5, 7]);
+}
+
+#[test]
+fn late_answer_does_not_replace_a_newer_one() {
+    let mut settler = revoker();
+    told(&mut settler, Event::Committed { epoch: 9 }, 1_001);
+    told(&mut settler, Event::Tick, 4_000);
+    told(&mut settler, rows(9, &[row(ME, 3), row(OTHER, 6)]), 4_001);
+    told(&mut settler, rows(7, &[row(ME, 3)]), 4_002);
+    told(&mut settler, Event::Applied { by: ME, epoch: 9 }, 4_003);
+    assert_eq!(settler.waiting(), 2, "the other is waited for");
+}
+
+#[test]
 fn rows_are_read_again_after_a_while_a_hint_a_failure_and_a_silence() {
     let mut settler = revoker();
     let missing = || rows(7, &[row(ME, 3), row(OTHER, 6)]);

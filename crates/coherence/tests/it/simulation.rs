@@ -22,6 +22,7 @@ mod nemesis;
 mod network;
 mod process;
 mod seeds;
+mod server;
 mod world;
 mod writer;
 

@@ -12,7 +12,8 @@ use super::database::Write;
 use super::host::{Changes, Process};
 use super::judge::Promise;
 use super::network::End;
-use super::world::{Body, Event, World};
+use super::server::Body;
+use super::world::{Event, World};
 use super::{MILLISECOND, SECOND, Token};
 
 #[derive(Clone, Debug)]
@@ -165,6 +166,10 @@ impl World {
             }
             Effect::ReadLog { link, after } => self.on_link(at, link, Body::Log { link, after }),
             Effect::Apply { epoch, changes } => {
+                if self.rng.random_bool(0.002) {
+                    return self.lose_index(at);
+                }
+                let Some(process) = self.process(at) else { return };
                 if process.apply(epoch, &changes) {
                     self.published(at);
                 }
@@ -195,6 +200,16 @@ impl World {
             Effect::Alarm(alarm) => self.alarm(at, alarm),
             Effect::Stopped => self.end(at),
         }
+    }
+
+    /// As if the page did not fit: the rest of the step is not carried out.
+    fn lose_index(&mut self, at: usize) {
+        let lease = self.plan.lease();
+        self.trouble(at, lease);
+        let Some(process) = self.process(at) else { return };
+        process.loaded = false;
+        process.effects.clear();
+        process.inbox.push_front(NodeEvent::IndexLost);
     }
 
     fn on_link(&mut self, at: usize, link: Link, body: Body) {

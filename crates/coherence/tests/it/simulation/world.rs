@@ -1,17 +1,18 @@
-//! The queue of what will happen, and the database's part of it.
+//! The queue of what will happen.
 
 use std::collections::BTreeMap;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use rescind_coherence::{BootInstant, Epoch, NodeId, Rule, Rules, node, settling};
+use rescind_coherence::{BootInstant, NodeId, Rule, Rules};
 
 use super::clock::{Clock, DRIFT};
-use super::database::{Database, Write, Written};
+use super::database::Database;
 use super::host::{Host, Process};
 use super::judge::{Judge, Promise};
 use super::network::{End, Network};
 use super::process::What;
+use super::server::Request;
 use super::{MILLISECOND, Plan, SECOND, Token};
 
 pub struct World {
@@ -25,7 +26,7 @@ pub struct World {
     pub hosts: Vec<Host>,
     pub network: Network,
     pub database: Database,
-    writes: BTreeMap<u64, Request>,
+    pub writes: BTreeMap<u64, Request>,
     pub judge: Judge,
     pub next_token: Token,
     /// The end of the last fault that concerned the database.
@@ -64,44 +65,6 @@ pub enum Event {
         token: Token,
         since: u64,
     },
-}
-
-#[derive(Clone, Debug)]
-pub struct Request {
-    pub at: usize,
-    pub life: u32,
-    pub server: usize,
-    pub body: Body,
-}
-
-#[derive(Clone, Debug)]
-pub enum Body {
-    Load {
-        link: node::Link,
-        keep_revoked: bool,
-    },
-    Log {
-        link: node::Link,
-        after: Epoch,
-    },
-    /// On the lease connection.
-    Write {
-        link: node::Link,
-        write: Write,
-    },
-    /// On any other: acknowledgements and deletions, which nobody answers.
-    Silent(Write),
-    Revoke {
-        batch: u64,
-        write: Write,
-    },
-    PublishersLog {
-        after: Epoch,
-    },
-    Members {
-        covers: Epoch,
-    },
-    Rows,
 }
 
 impl World {
@@ -241,29 +204,6 @@ impl World {
         if stale { primary.saturating_sub(1) } else { primary }
     }
 
-    pub fn ask(&mut self, at: usize, server: usize, body: Body) {
-        let life = self.hosts[at].life;
-        let arrives = self.network.connected(&mut self.rng, self.now, End::Host(at), End::Database);
-        match (arrives, &body) {
-            (Some(time), _) => self.at(time, Event::Arrives(Request { at, life, server, body })),
-            // The one request that the machine lets take its time: TCP's keep-alive ends it.
-            (None, &Body::Load { link, .. }) => {
-                let lease = self.plan.lease();
-                self.trouble(at, 2 * lease);
-                let what = What::Hear(node::Event::Failed { link });
-                self.after(2 * lease, Event::On { at, life: Some(life), what });
-            }
-            (None, _) => {}
-        }
-    }
-
-    fn answer(&mut self, at: usize, life: u32, what: What) {
-        let arrives = self.network.connected(&mut self.rng, self.now, End::Database, End::Host(at));
-        if let Some(time) = arrives {
-            self.at(time, Event::On { at, life: Some(life), what });
-        }
-    }
-
     /// To every process, by messages that may be lost.
     pub fn tell_all(&mut self, from: End, what: impl Fn() -> What) {
         for at in 0..self.hosts.len() {
@@ -271,118 +211,6 @@ impl World {
             for time in self.network.message(&mut self.rng, plan, self.now, from, to) {
                 self.at(time, Event::On { at, life: None, what: what() });
             }
-        }
-    }
-
-    fn arrives(&mut self, request: Request) {
-        let Request { at, life, server, ref body } = request;
-        let state = &self.database.servers[server];
-        let (epoch, timeline) = (state.epoch(), Database::timeline(server));
-        let what = match *body {
-            Body::Load { link, keep_revoked } => {
-                let revoked = state.revoked.keys().copied().collect();
-                let told = node::Event::Loaded { link, epoch, timeline };
-                let (lease, what) =
-                    (self.plan.lease(), What::Loaded { told, revoked, keep_revoked });
-                let takes = self.random(lease / 4);
-                return self.after(takes, Event::On { at, life: Some(life), what });
-            }
-            Body::Log { link, after } => What::Hear(node::Event::Log {
-                link,
-                epoch,
-                in_recovery: false,
-                timeline,
-                changes: state.after(after),
-            }),
-            Body::PublishersLog { after } => {
-                What::PublishersLog { epoch, changes: state.after(after) }
-            }
-            Body::Members { covers } => {
-                What::Settle(settling::Event::Members { covers, epoch, rows: state.rows() })
-            }
-            Body::Rows => What::Rows(state.rows()),
-            _ => return self.write(request),
-        };
-        self.answer(at, life, what);
-    }
-
-    /// Carried out here, then on the standby, then visible; on an old primary never.
-    fn write(&mut self, mut request: Request) {
-        let server = request.server;
-        if server != self.database.primary() {
-            return;
-        }
-        let drawn = !self.keeps(Rule::GaplessEpochs);
-        if let (true, Body::Revoke { write: Write::Revoke(tokens), .. }) =
-            (drawn, &mut request.body)
-        {
-            for (_, epoch) in tokens {
-                self.database.sequence += 1;
-                *epoch = Some(self.database.sequence);
-            }
-        }
-        self.count += 1;
-        let write = self.count;
-        self.writes.insert(write, request);
-        let (slow_until, times) = self.database.slow;
-        let slow = if self.now < slow_until { times } else { 1 };
-        let (standby, shows) = (100 + self.random(700 * slow), 20 + self.random(700 * slow));
-        let one_by_one = |last: &mut u64, time: u64| {
-            *last = time.max(*last + 1);
-            *last
-        };
-        if drawn {
-            let jumps = self.random(100 * MILLISECOND);
-            self.after(jumps, Event::Replicated { server, write });
-            self.after(jumps, Event::Visible { server, write });
-        } else if self.keeps(Rule::SynchronousReplication) {
-            let replicated = one_by_one(&mut self.database.replicated_at, self.now + standby);
-            self.at(replicated, Event::Replicated { server, write });
-            let visible = one_by_one(&mut self.database.visible_at, replicated + shows);
-            self.at(visible, Event::Visible { server, write });
-        } else {
-            let visible = one_by_one(&mut self.database.visible_at, self.now + shows);
-            self.at(visible, Event::Visible { server, write });
-            let lags = visible + self.random(500 * MILLISECOND);
-            let replicated = one_by_one(&mut self.database.replicated_at, lags);
-            self.at(replicated, Event::Replicated { server, write });
-        }
-    }
-
-    fn replicated(&mut self, write: u64) {
-        let apart = self.keeps(Rule::RowPerIncarnation);
-        if let Some(request) = self.writes.get(&write) {
-            self.database.standby.write(request.body.write(), apart);
-        }
-    }
-
-    fn visible(&mut self, write: u64) {
-        let apart = self.keeps(Rule::RowPerIncarnation);
-        let Some(Request { at, life, server, body }) = self.writes.get(&write).cloned() else {
-            return;
-        };
-        let written = self.database.servers[server].write(body.write(), apart);
-        let epoch = self.database.servers[server].epoch();
-        match (body, written) {
-            (Body::Write { link, write }, Written::Rows(found)) => {
-                let told = match write {
-                    Write::Register(_) => node::Event::Registered { link },
-                    Write::Renew(_) => node::Event::Renewed { link, found },
-                    _ => node::Event::Unregistered { link },
-                };
-                self.answer(at, life, What::Hear(told));
-            }
-            (Body::Silent(Write::Acknowledge(..)), Written::Rows(true)) => {
-                self.tell_all(End::Database, || What::Settle(settling::Event::RowsChanged));
-            }
-            (Body::Silent(Write::Reap(_)), Written::Rows(true)) => self.judge.seen.reaped += 1,
-            (Body::Revoke { batch, .. }, Written::Revoked(written)) => {
-                if written.iter().any(|(_, _, new)| *new) {
-                    self.tell_all(End::Database, || What::Hear(node::Event::Doorbell { epoch }));
-                }
-                self.answer(at, life, What::Committed { batch, written });
-            }
-            _ => {}
         }
     }
 
@@ -413,14 +241,5 @@ impl World {
         let token = (self.next_token + 3).saturating_sub(self.random(12) as Token);
         let at = self.random(self.hosts.len() as u64) as usize;
         self.after(0, Event::On { at, life: None, what: What::Verify { token, late: None } });
-    }
-}
-
-impl Body {
-    fn write(&self) -> &Write {
-        match self {
-            Self::Write { write, .. } | Self::Silent(write) | Self::Revoke { write, .. } => write,
-            read => unreachable!("{read:?} writes nothing"),
-        }
     }
 }

@@ -8,7 +8,8 @@ use rescind_coherence::{BootInstant, Epoch, Rule, Settled};
 use super::database::Write;
 use super::network::End;
 use super::process::What;
-use super::world::{Body, Event, World};
+use super::server::Body;
+use super::world::{Event, World};
 use super::{MILLISECOND, SECOND, Token};
 
 /// Revocations in one transaction.
