@@ -107,6 +107,8 @@ pub struct Node {
     /// The highest doorbell that no reading of the log has covered yet.
     rung: Option<Epoch>,
     timeline: Option<Timeline>,
+    /// What the last renewal has read is either a fenced primary's or a log that went backwards.
+    doubted: Option<Alarm>,
     lease_end: Option<BootInstant>,
     /// Failed attempts since the last lease.
     failures: u32,
@@ -159,6 +161,7 @@ impl Node {
             told: 0,
             rung: None,
             timeline: None,
+            doubted: None,
             lease_end: None,
             failures: 0,
         }

@@ -45,12 +45,9 @@ impl Node {
                 Event::Log { epoch, in_recovery, timeline, changes, .. },
             ) => {
                 let reading = Reading { epoch, in_recovery, timeline, changes };
-                match (self.backwards(after, &reading), t0) {
-                    (None, _) => self.log_read(t0, reading, now),
-                    (Some(alarm), Some(_)) => self.load_anew(alarm, now),
-                    // Only the server that has just committed a write is known to be the primary.
-                    // This may be a fenced one, which knows less; a renewal will tell.
-                    (Some(_), None) => self.fail(now),
+                match self.backwards(after, &reading) {
+                    None => self.log_read(t0, reading, now),
+                    Some(alarm) => self.doubt(alarm, t0, timeline, now),
                 }
             }
             _ => vec![],
@@ -81,8 +78,35 @@ impl Node {
             _ if reading.in_recovery => Some(Alarm::InRecovery),
             Some(known) if found < known => Some(Alarm::TimelineWentBack { known, found }),
             _ if epoch < after => Some(Alarm::EpochWentBack { applied: after, found: epoch }),
+            Some(known) if found == known => self.doubted,
             _ => None,
         }
+    }
+
+    /// What a doorbell has read may come from a fenced old primary, which knows less: only a server
+    /// that has just committed a write is none. It costs the connection.
+    ///
+    /// A renewal's reading can come from one too, if it was fenced between the write and the
+    /// reading. Then its timeline is the known one, and the next renewal finds a newer; so the node
+    /// seals and looks once more. On the same timeline again, whatever the epoch is by then, the log
+    /// has lost what it had.
+    fn doubt<C>(
+        &mut self,
+        alarm: Alarm,
+        t0: Option<BootInstant>,
+        timeline: Timeline,
+        now: BootInstant,
+    ) -> Vec<Effect<C>> {
+        if t0.is_none() {
+            return self.fail(now);
+        }
+        let perhaps_fenced = self.timeline == Some(timeline);
+        if self.doubted.is_some() || alarm == Alarm::InRecovery || !perhaps_fenced {
+            return self.load_anew(alarm, now);
+        }
+        self.doubted = Some(alarm);
+        self.lease_end = None;
+        vec![Effect::Seal].into_iter().chain(self.fail(now)).collect()
     }
 
     /// Apply, *then* extend, *then* acknowledge.
@@ -120,7 +144,7 @@ impl Node {
             BootInstant::NEVER
         };
         self.lease_end = Some(end);
-        self.failures = 0;
+        (self.failures, self.doubted) = (0, None);
         self.due = t0.plus_millis(self.timing.renewal_ms());
         Effect::OpenUntil { end }
     }
@@ -147,7 +171,7 @@ impl Node {
         }
         self.failures = self.failures.saturating_add(1);
         let Incarnation(drawn) = self.member.incarnation;
-        let spread = (drawn >> u64::BITS) as u64;
+        let spread = (drawn ^ (drawn >> u64::BITS)) as u64;
         self.due = now.plus_millis(self.timing.pause_ms(self.failures, spread));
         self.doing = Doing::Resting;
         vec![self.disconnect()]
@@ -171,6 +195,7 @@ impl Node {
     fn load_anew<C>(&mut self, alarm: Alarm, now: BootInstant) -> Vec<Effect<C>> {
         let mut effects = self.begin_anew(alarm);
         (self.loaded, self.keep_revoked, self.timeline) = (false, true, None);
+        self.doubted = None;
         effects.extend(self.fail(now)); // Perhaps another server is behind the same name.
         effects
     }

@@ -3,7 +3,7 @@ use alloc::vec::Vec;
 use super::*;
 use crate::{Incarnation, NodeId};
 
-const ME: Member = Member { node: NodeId(1), incarnation: Incarnation(100) };
+const ME: Member = Member { node: NodeId(1), incarnation: Incarnation(0) };
 /// A lease of 15 s is held for this long, and renewed every `PERIOD`.
 const HELD: u64 = 14_925;
 const PERIOD: u64 = 3_000;
@@ -224,7 +224,7 @@ fn missing_row_seals_and_registers_under_a_new_incarnation() {
     let mut node = holder();
     told(&mut node, Event::Tick, 3_100);
     let effects = told(&mut node, Event::Renewed { link: Link(0), found: false }, 3_110);
-    let anew = Member { incarnation: Incarnation(101), ..ME };
+    let anew = Member { incarnation: Incarnation(1), ..ME };
     assert_eq!(
         effects[..3],
         [
@@ -242,7 +242,7 @@ fn registration_of_unknown_outcome_is_tried_again_under_a_new_incarnation() {
     told(&mut node, Event::Tick, 0);
     told(&mut node, Event::Loaded { link: Link(0), epoch: 4, timeline: Timeline(1) }, 100);
     told(&mut node, Event::Tick, 100 + PERIOD);
-    let anew = Member { incarnation: Incarnation(101), ..ME };
+    let anew = Member { incarnation: Incarnation(1), ..ME };
     assert_eq!(
         told(&mut node, Event::Tick, 100 + 2 * PERIOD)[0],
         Effect::Register { link: Link(1), member: anew, lease_ms: 15_000, applied: 4 }
@@ -270,8 +270,8 @@ fn index_that_was_lost_seals_and_is_loaded_anew_under_a_new_incarnation() {
 
 #[test]
 fn truth_that_went_backwards_seals_alarms_and_loads_over_what_was_revoked() {
-    let log = |epoch, in_recovery, timeline| Event::Log {
-        link: Link(0),
+    let log = |link, epoch, in_recovery, timeline| Event::Log {
+        link: Link(link),
         epoch,
         in_recovery,
         timeline: Timeline(timeline),
@@ -279,10 +279,9 @@ fn truth_that_went_backwards_seals_alarms_and_loads_over_what_was_revoked() {
     };
     let known = Timeline(1);
     for (answer, alarm) in [
-        (log(9, true, 1), Alarm::InRecovery),
-        (log(9, false, 0), Alarm::TimelineWentBack { known, found: Timeline(0) }),
-        (log(3, false, 1), Alarm::EpochWentBack { applied: 4, found: 3 }),
-        (log(3, false, 2), Alarm::EpochWentBack { applied: 4, found: 3 }),
+        (log(0, 9, true, 1), Alarm::InRecovery),
+        (log(0, 9, false, 0), Alarm::TimelineWentBack { known, found: Timeline(0) }),
+        (log(0, 3, false, 2), Alarm::EpochWentBack { applied: 4, found: 3 }),
     ] {
         let mut node = holder();
         told(&mut node, Event::Tick, 3_100);
@@ -293,6 +292,40 @@ fn truth_that_went_backwards_seals_alarms_and_loads_over_what_was_revoked() {
         let load = told(&mut node, Event::Tick, 3_120 + PERIOD);
         assert_eq!(load[0], Effect::Load { link: Link(1), keep_revoked: true });
         assert_ne!(node.member(), ME, "what it acknowledged belongs to another history");
+    }
+}
+
+/// Sealed by a log that ends before what was applied, on the timeline that is known.
+fn doubter() -> Node {
+    let mut node = holder();
+    told(&mut node, Event::Tick, 3_100);
+    told(&mut node, Event::Renewed { link: Link(0), found: true }, 3_110);
+    let doubts = told(&mut node, log(Link(0), 3), 3_120);
+    assert_eq!(doubts[..2], [Effect::Seal, Effect::Disconnect { link: Link(0) }]);
+    assert_eq!((node.lease_end(), node.member()), (None, ME));
+    told(&mut node, Event::Tick, 3_495);
+    told(&mut node, Event::Renewed { link: Link(1), found: true }, 3_500);
+    node
+}
+
+#[test]
+fn doubt_that_a_newer_timeline_dispels_costs_only_the_time_between() {
+    let newer = Event::Log {
+        link: Link(1),
+        epoch: 5,
+        in_recovery: false,
+        timeline: Timeline(2),
+        changes: "changes",
+    };
+    let effects = told(&mut doubter(), newer, 3_510);
+    assert_eq!(effects[1], Effect::OpenUntil { end: at(3_495 + HELD) });
+}
+
+#[test]
+fn doubt_on_the_same_timeline_is_confirmed_even_if_the_epochs_have_caught_up() {
+    for epoch in [3, 4, 9] {
+        let effects = told(&mut doubter(), log(Link(1), epoch), 3_510);
+        assert!(matches!(effects[1], Effect::Alarm(Alarm::EpochWentBack { applied: 4, found: 3 })));
     }
 }
 
