@@ -79,11 +79,14 @@ pub enum Rule {
     /// a row that was reaped comes back with a number that somebody has watched for long, and is
     /// reaped again at once, lease or not.
     RegisterOnce,
+    /// A record that was fetched goes into the index only if the index has not moved past the
+    /// snapshot that it was fetched from. Without: what was revoked meanwhile comes back.
+    FetchedIsNotOlder,
 }
 
 impl Rule {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::LeaseRunsOut,
         Self::RevokerWaits,
         Self::WaitForTheSilent,
@@ -110,6 +113,7 @@ impl Rule {
         Self::NoticeTheTruthGoingBack,
         Self::KnownOutcome,
         Self::RegisterOnce,
+        Self::FetchedIsNotOlder,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -140,6 +144,7 @@ impl Rule {
             Self::NoticeTheTruthGoingBack => "notice-the-truth-going-back",
             Self::KnownOutcome => "known-outcome",
             Self::RegisterOnce => "register-once",
+            Self::FetchedIsNotOlder => "fetched-is-not-older",
         }
     }
 }
@@ -211,7 +216,7 @@ mod tests {
             let same = Rule::ALL.into_iter().filter(|other| other.name() == rule.name());
             assert_eq!(same.count(), 1, "{}", rule.name());
         }
-        assert_eq!(Rule::ALL.len(), Rule::RegisterOnce as usize + 1);
+        assert_eq!(Rule::ALL.len(), Rule::FetchedIsNotOlder as usize + 1);
     }
 
     #[cfg(feature = "ablation")]

@@ -52,6 +52,8 @@ pub struct Bounds {
     pub others: u8,
     /// The revocation may share its transaction with them.
     pub batches: bool,
+    /// How often the token's record is fetched, as if the index did not know it.
+    pub fetches: u8,
     /// How often the revocation is asked for.
     pub attempts: u8,
     /// A holder's clock may lose a tick, the revoker's may gain one.
@@ -75,6 +77,7 @@ impl Bounds {
             restores: 0,
             others: 0,
             batches: false,
+            fetches: 0,
             attempts: 1,
             drift: false,
             direct: false,
@@ -114,6 +117,7 @@ pub struct State {
     pub failovers: u8,
     pub restores: u8,
     pub others: u8,
+    pub fetches: u8,
 }
 
 impl State {
@@ -132,6 +136,7 @@ impl State {
             failovers: 0,
             restores: 0,
             others: 0,
+            fetches: 0,
         }
     }
 

@@ -43,6 +43,7 @@ ablations! {
     row_deleted_before_sealing: SealBeforeLeaving, "P", Bounds { stops: 1, ..LEAST };
     truth_going_back_unnoticed: NoticeTheTruthGoingBack, "P", Bounds { restores: 1, others: 1, attempts: 2, ..LEAST };
     registered_twice: RegisterOnce, "P", Bounds { reaper: true, timeouts: 1, ..LEAST };
+    older_record_put_into_the_index: FetchedIsNotOlder, "P", Bounds { fetches: 1, ..Bounds::least(3) };
     unknown_outcome_answered: KnownOutcome, "P", LEAST;
 }
 

@@ -23,6 +23,9 @@ pub enum Action {
     Tick(usize),
     Doorbell(usize),
     Verify(usize),
+    /// The token is fetched, and put into the index.
+    Fetch(usize),
+    Put(usize),
     Crash(usize),
     Start(usize),
     Stop(usize),
@@ -77,7 +80,9 @@ impl Model for Bounds {
                 next.clocks(action)
             }
             Serve(at) | Hear(at) | CarryOut(at) | Tick(at) | Doorbell(at) | Verify(at)
-            | Crash(at) | Start(at) | Stop(at) => next.holder(at, action, self),
+            | Fetch(at) | Put(at) | Crash(at) | Start(at) | Stop(at) => {
+                next.holder(at, action, self)
+            }
             CommitOther | Replicate | FailOver | Restore | DrawNumber => {
                 next.database(action, self)
             }
@@ -147,6 +152,11 @@ impl Bounds {
         }
         if state.crashes < self.crashes {
             actions.push(Crash(at));
+        }
+        if process.fetched.is_some() {
+            actions.push(Put(at));
+        } else if state.fetches < self.fetches {
+            actions.push(Fetch(at));
         }
         let clock_decides = self.keeps(Rule::DecideByTheClock) && self.keeps(Rule::LeaseBeforeData);
         if !clock_decides || process.may_accept(state.local(at)) || process.verification.is_some() {

@@ -26,6 +26,7 @@ whole_spaces! {
         Bounds { drift: true, stops: 1, direct: true, ..LEAST };
     changes_in_between_and_in_one_batch:
         Bounds { drift: true, others: 1, batches: true, ..Bounds::least(3) };
+    record_fetched_from_any_server: Bounds { fetches: 2, failovers: 1, ..Bounds::least(3) };
     reaping_of_silent_nodes: Bounds { reaper: true, timeouts: 1, ..LEAST };
     two_processes_of_one_name: Bounds { holders: 2, same_name: true, ..Bounds::least(2) };
     database_restored_from_a_backup:

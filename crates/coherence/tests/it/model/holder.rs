@@ -26,8 +26,11 @@ pub struct Process {
     pub node: Node,
     /// What the gate has stored.
     lease_end: BootInstant,
-    /// What the index says of the token.
+    /// What the index says of the token, and of which epoch that is.
     revoked: bool,
+    index_at: Epoch,
+    /// What was read of the token, and is not in the index yet.
+    pub fetched: Option<(bool, Epoch)>,
     /// Effects of the last step that are not carried out yet.
     pub to_do: Vec<Effect<bool>>,
     /// The request that was sent and not served.
@@ -72,6 +75,8 @@ impl Holder {
             node: Node::new(member, TIMING, bounds.rules),
             lease_end: SEALED,
             revoked: false,
+            index_at: 0,
+            fetched: None,
             to_do: vec![],
             asked: None,
             answer: None,
@@ -122,7 +127,7 @@ impl Process {
     pub fn carry_out(&mut self, database: &mut Database, bounds: &Bounds) -> bool {
         let mut rows_changed = false;
         match self.to_do.pop() {
-            Some(Effect::Apply { changes, .. }) => self.apply(changes),
+            Some(Effect::Apply { epoch, changes }) => self.apply(epoch, changes),
             Some(Effect::OpenUntil { end }) => self.lease_end = end,
             Some(Effect::Seal) => {
                 self.lease_end = SEALED;
@@ -146,7 +151,8 @@ impl Process {
         if self.send() { false } else { self.carry_out(database, bounds) }
     }
 
-    fn apply(&mut self, revokes: bool) {
+    fn apply(&mut self, epoch: Epoch, revokes: bool) {
+        self.index_at = epoch;
         if revokes && !self.revoked {
             self.revoked = true;
             self.changed();
@@ -192,10 +198,26 @@ impl Process {
         Some(())
     }
 
+    /// The token's record is read, from whichever server the connection leads to.
+    pub fn fetch(&mut self, database: &Database) {
+        let server = database.read(self.fenced);
+        self.fetched = Some((server.revoked_after(0), server.epoch()));
+    }
+
+    /// What was read goes into the index.
+    pub fn put(&mut self, bounds: &Bounds) -> Option<()> {
+        let (revoked, epoch) = self.fetched.take()?;
+        if self.index_at <= epoch || !bounds.keeps(Rule::FetchedIsNotOlder) {
+            self.revoked = revoked;
+            self.changed();
+        }
+        Some(())
+    }
+
     pub fn hear_answer(&mut self, now: BootInstant) -> Option<()> {
         let (answer, revoked) = self.answer.take()?;
-        if let Event::Loaded { .. } = answer {
-            self.revoked = revoked;
+        if let Event::Loaded { epoch, .. } = answer {
+            (self.revoked, self.index_at) = (revoked, epoch);
             self.changed();
         }
         let effects = self.node.step(answer, now);

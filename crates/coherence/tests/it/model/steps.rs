@@ -45,6 +45,11 @@ impl State {
                 process.told(effects);
                 self.stops += 1;
             }
+            Fetch(_) => {
+                process.fetch(&self.database);
+                self.fetches += 1;
+            }
+            Put(_) => process.put(bounds)?,
             Verify(_) => process.verify(now, bounds, &mut self.verdict),
             _ => {
                 self.crashes += 1;

@@ -53,6 +53,7 @@ ablations! {
     reaped_unwatched: WatchBeforeReaping;
     row_deleted_before_sealing: SealBeforeLeaving;
     unknown_outcome_answered: KnownOutcome;
+    older_record_put_into_the_index: FetchedIsNotOlder;
 }
 
 #[test]

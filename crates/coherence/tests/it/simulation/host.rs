@@ -34,8 +34,9 @@ pub struct Process {
     pub settler: Settler,
     pub reaper: Reaper,
 
-    /// The index: what is revoked, exactly up to `applied`.
+    /// The index: what is revoked, exactly up to `applied`; and which tokens it knows at all.
     pub revoked: BTreeSet<Token>,
+    pub known: BTreeSet<Token>,
     pub applied: Epoch,
     pub loaded: bool,
     /// Whatever this process has ever seen revoked.
@@ -69,6 +70,7 @@ impl Process {
             settler: Settler::new(timing, plan.rules),
             reaper: Reaper::new(timing, plan.rules),
             revoked: BTreeSet::new(),
+            known: BTreeSet::new(),
             applied: 0,
             loaded: false,
             ever_revoked: BTreeSet::new(),
@@ -90,6 +92,7 @@ impl Process {
             return false;
         }
         self.revoked.extend(changes);
+        self.known.extend(changes);
         self.ever_revoked.extend(changes);
         self.applied = epoch;
         self.gate.changed();
@@ -100,7 +103,24 @@ impl Process {
     pub fn load(&mut self, epoch: Epoch, revoked: BTreeSet<Token>, keep_revoked: bool) {
         self.ever_revoked.extend(&revoked);
         self.revoked = if keep_revoked { self.ever_revoked.clone() } else { revoked };
+        self.known = self.revoked.clone();
         (self.applied, self.loaded) = (epoch, true);
+        self.gate.changed();
+    }
+}
+
+impl Process {
+    /// A record that was read at this epoch goes into the index, unless that has moved on.
+    pub fn put(&mut self, token: Token, revoked: bool, epoch: Epoch, not_older: bool) {
+        if not_older && epoch < self.applied {
+            return;
+        }
+        self.known.insert(token);
+        if revoked {
+            self.revoked.insert(token);
+        } else if !not_older {
+            self.revoked.remove(&token);
+        }
         self.gate.changed();
     }
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use rand::RngExt;
 use rescind_coherence::node::{Effect, Event as NodeEvent};
 use rescind_coherence::{
-    Alarm, Epoch, Incarnation, Link, Member, MemberRow, Settler, Standing, Timing, View, settling,
+    Alarm, Epoch, Incarnation, Link, Member, MemberRow, Rule, Settler, Standing, Timing, View,
+    settling,
 };
 
 use super::database::Write;
@@ -59,6 +60,13 @@ pub enum What {
         token: Token,
         late: bool,
         view: View,
+    },
+    /// The record of a token that was not in the index.
+    Fetched {
+        token: Token,
+        late: bool,
+        revoked: bool,
+        epoch: Epoch,
     },
 }
 
@@ -117,6 +125,13 @@ impl World {
             | What::TimedOut { .. }
             | What::PublishersLog { .. } => self.writes(at, what),
             What::Verify { .. } | What::Look { .. } | What::Decide { .. } => self.verify(at, what),
+            What::Fetched { token, late, revoked, epoch } => {
+                let not_older = self.keeps(Rule::FetchedIsNotOlder);
+                if let Some(process) = self.process(at) {
+                    process.put(token, revoked, epoch, not_older);
+                }
+                self.does(at, What::Verify { token, late: Some(late) });
+            }
         }
     }
 
@@ -267,6 +282,10 @@ impl World {
             }
             What::Look { token, late, .. } if process.revoked.contains(&token) => {
                 self.judge.refused(token, late, &format!("{token} on {at}"));
+            }
+            What::Look { token, late, .. } if !process.known.contains(&token) => {
+                let server = self.connect();
+                self.ask(at, server, Body::Token { token, late });
             }
             What::Look { token, late, view } => self.soon(at, What::Decide { token, late, view }),
             What::Decide { token, late, view } => match process.gate.still_holds(view, now) {

@@ -2,11 +2,11 @@
 
 use rescind_coherence::{Epoch, Rule, node, settling};
 
-use super::MILLISECOND;
 use super::database::{Database, Write, Written};
 use super::network::End;
 use super::process::What;
 use super::world::{Event, World};
+use super::{MILLISECOND, Token};
 
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -39,6 +39,11 @@ pub enum Body {
     },
     PublishersLog {
         after: Epoch,
+    },
+    /// The record of a token that the index does not know.
+    Token {
+        token: Token,
+        late: bool,
     },
     Members {
         covers: Epoch,
@@ -95,6 +100,9 @@ impl World {
             }
             Body::Members { covers } => {
                 What::Settle(settling::Event::Members { covers, epoch, rows: state.rows() })
+            }
+            Body::Token { token, late } => {
+                What::Fetched { token, late, revoked: state.revoked.contains_key(&token), epoch }
             }
             Body::Rows => What::Rows(state.rows()),
             _ => return self.write(request),
