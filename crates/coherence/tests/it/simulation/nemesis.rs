@@ -63,6 +63,17 @@ impl World {
         self.revoke_one(other);
     }
 
+    /// Its row is about to be gone, and nobody will wait for it.
+    pub fn strike_after_leaving(&mut self, at: usize) {
+        if self.rng.random_bool(0.7) {
+            return;
+        }
+        let (lease, other) = (self.plan.lease(), self.random(self.hosts.len() as u64) as usize);
+        let lasts = self.random(lease);
+        self.pause(at, lasts);
+        self.revoke_one(other);
+    }
+
     /// The worst moment to pause one: a step is carried out by half.
     pub fn strike_between_effects(&mut self, at: usize) {
         if self.rng.random_bool(0.01) {

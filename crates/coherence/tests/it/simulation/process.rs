@@ -178,6 +178,7 @@ impl World {
             }
             Effect::Unregister { link, member } => {
                 self.on_link(at, link, Body::Write { link, write: Write::Unregister(member) });
+                self.strike_after_leaving(at);
             }
             Effect::ReadLog { link, after } => self.on_link(at, link, Body::Log { link, after }),
             Effect::Apply { epoch, changes } => {
