@@ -41,10 +41,10 @@ fuzz seconds="60":
         mkdir -p corpus/"$target" && cargo +nightly fuzz run "$target" corpus/"$target" seeds/"$target" -- -max_total_time={{seconds}} || exit 1; \
     done
 
-# The model of the lease protocol with most faults at once: some minutes
+# The model of the lease protocol with most faults at once: about ten minutes
 model:
     cargo test --release -p rescind-coherence --all-features --test it model:: -- --ignored --nocapture --test-threads 1
 
-# The simulated cluster with many seeds: about 20 of them a second
+# The simulated cluster with many seeds: about 25 of them a second
 simulate seeds="20000" first="0":
     SEED={{first}} SEEDS={{seeds}} cargo test --release -p rescind-coherence --all-features --test it promises_are_kept -- --nocapture
