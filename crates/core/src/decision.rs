@@ -166,12 +166,20 @@ pub fn in_window(signed: &SignedHeaders<'_>, now: Timestamp) -> Result<(), Denia
 ///
 /// Time is half-open: at its expiry a token is no longer valid. Its issue is not compared with
 /// `now`, because clocks differ by milliseconds and a fresh token must work on every node. The
-/// strictest bound wins: each rule can only refuse.
+/// strictest bound wins: each rule can only refuse. What is written on behalf of a token is asked
+/// about again by the same two halves: see [`ActingToken`](crate::ActingToken).
 pub fn decide<'a>(
     Authentic(bounds): Authentic<'a>,
     demand: &Demand<'_>,
     now: Timestamp,
 ) -> Result<Permitted<'a>, Denial> {
+    in_force(&bounds, now)?;
+    allows(&bounds, demand)?;
+    Ok(Permitted(bounds))
+}
+
+/// Whether the token is one at all, now, whatever it is wanted for.
+pub(crate) fn in_force(bounds: &Bounds<'_>, now: Timestamp) -> Result<(), Denial> {
     if bounds.revoked {
         return Err(Denial::Revoked);
     }
@@ -182,9 +190,11 @@ pub fn decide<'a>(
     if not_before.is_some_and(|start| bounds.issued_at < start) {
         return Err(Denial::IssuedBefore);
     }
-    if bounds.owner_suspended {
-        return Err(Denial::OwnerSuspended);
-    }
+    if bounds.owner_suspended { Err(Denial::OwnerSuspended) } else { Ok(()) }
+}
+
+/// Whether a token that is in force is one for this.
+pub(crate) fn allows(bounds: &Bounds<'_>, demand: &Demand<'_>) -> Result<(), Denial> {
     if (bounds.kind == TokenKind::Admin) != demand.admin {
         return Err(Denial::WrongAudience);
     }
@@ -192,10 +202,8 @@ pub fn decide<'a>(
         return Err(Denial::WrongNetwork);
     }
     let allowed_by_owner = bounds.owner_scopes.is_none_or(|most| most.contains_all(demand.scopes));
-    if !(bounds.scopes.contains_all(demand.scopes) && allowed_by_owner) {
-        return Err(Denial::MissingScope);
-    }
-    Ok(Permitted(bounds))
+    let allowed = bounds.scopes.contains_all(demand.scopes) && allowed_by_owner;
+    if allowed { Ok(()) } else { Err(Denial::MissingScope) }
 }
 
 /// A bound on networks is not met by a request that comes from nobody knows where.

@@ -14,6 +14,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod acting;
 pub mod audit;
 mod decision;
 mod ids;
@@ -22,22 +23,25 @@ mod narrowing;
 mod network;
 mod presented;
 mod record;
+mod rotation;
 mod scope;
 pub mod signature;
 pub mod target;
 mod time;
 mod token;
 
+pub use acting::{ActingDenial, ActingToken, LetIn};
 pub use decision::{Authentic, Bounds, Demand, Denial, NotBefore, Permitted, decide, in_window};
 pub use ids::{ID_BYTES_MAX, IdError, OwnerId, TenantId, TokenId};
 pub use issuance::{ACTIVE_TOKENS_MAX, IssueDenial, may_have_another, may_issue};
-pub use narrowing::{OVERLAP_MAX, TokenUpdate, Widening, overlap_end};
+pub use narrowing::{TokenUpdate, Widening};
 pub use network::{NETWORKS_MAX, Network, NetworkError, NetworkSet};
 pub use presented::{BEARER_BYTES_MAX, KEY_ID_BYTES_MAX, Malformed, Presented, SignedHeaders};
 pub use record::{
     Actor, Capabilities, Owner, OwnerKind, OwnerState, RevocationReason, Rotation, TokenKind,
     TokenRecord, TokenState,
 };
+pub use rotation::{OVERLAP_MAX, overlap_end, successor_end};
 pub use scope::{SCOPE_BYTES_MAX, SCOPES_MAX, Scope, ScopeError, ScopeSet};
 pub use time::{TIMESTAMP_BYTES_MAX, Timestamp, TimestampError};
 pub use token::{

@@ -3,10 +3,6 @@
 
 use crate::{NetworkSet, ScopeSet, Timestamp, TokenRecord};
 use alloc::string::String;
-use core::time::Duration;
-
-/// Longest time that a token may live on beside the one that replaces it.
-pub const OVERLAP_MAX: Duration = Duration::from_hours(7 * 24);
 
 /// What to change; `None` leaves as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,13 +47,6 @@ impl TokenUpdate {
         }
         Ok(after)
     }
-}
-
-/// When a replaced token ends: after the overlap, and never past its own end.
-pub fn overlap_end(own: Option<Timestamp>, start: Timestamp, overlap: Duration) -> Timestamp {
-    let millis = i64::try_from(overlap.min(OVERLAP_MAX).as_millis()).unwrap_or(i64::MAX);
-    let end = start.plus_millis(millis);
-    own.map_or(end, |own| own.min(end))
 }
 
 #[cfg(test)]
@@ -129,19 +118,5 @@ mod tests {
             TokenRecord { label: None, allowed_networks: Some(networks), ..before.clone() };
         assert_eq!(after, expected);
         assert_eq!(TokenUpdate::default().of(&before).unwrap(), before);
-    }
-
-    #[rstest]
-    #[case::whole(None, 1, 1_001)]
-    #[case::own_end_is_closer(Some(at(500)), 1, 500)]
-    #[case::own_end_is_past(Some(at(-5)), 1, -5)]
-    #[case::none(None, 0, 1)]
-    #[case::never_more_than_the_most(None, 8 * 86_400, 7 * 86_400_000 + 1)]
-    fn overlap_ends_in_time(
-        #[case] own: Option<Timestamp>,
-        #[case] seconds: u64,
-        #[case] end: i64,
-    ) {
-        assert_eq!(overlap_end(own, at(1), Duration::from_secs(seconds)), at(end));
     }
 }

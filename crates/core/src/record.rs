@@ -133,6 +133,12 @@ impl TokenKind {
     }
 }
 
+impl TokenState {
+    pub const fn is_revoked(&self) -> bool {
+        matches!(self, Self::Revoked { .. })
+    }
+}
+
 impl OwnerKind {
     pub const fn as_str(&self) -> &'static str {
         match self {

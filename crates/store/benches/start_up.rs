@@ -177,7 +177,11 @@ fn revocation(id: &TokenId) -> Revocation {
 }
 
 fn by() -> By {
-    By { actor: Actor::system("bench"), at: Timestamp::from_millis(1_774_267_200_000) }
+    By {
+        actor: Actor::system("bench"),
+        let_in: None,
+        at: Timestamp::from_millis(1_774_267_200_000),
+    }
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {

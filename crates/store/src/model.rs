@@ -1,8 +1,8 @@
 //! What goes into a store and what comes out of it.
 
 use rescind_core::{
-    Actor, Digest, IssueDenial, NetworkSet, Owner, OwnerId, OwnerKind, RevocationReason, Scope,
-    ScopeSet, TenantId, Timestamp, TokenId, TokenKind, TokenRecord, Widening, audit,
+    Actor, Digest, IssueDenial, LetIn, NetworkSet, Owner, OwnerId, OwnerKind, RevocationReason,
+    Scope, ScopeSet, TenantId, Timestamp, TokenId, TokenKind, TokenRecord, Widening, audit,
     signature::Secret,
 };
 use std::time::Duration;
@@ -155,7 +155,8 @@ pub struct NewRotation {
     pub from: TokenId,
     pub id: TokenId,
     pub material: Material,
-    /// `None` gives it the lifetime that the old one was given.
+    /// `None` gives it the lifetime that the old one was given. Where the old one itself asks, the
+    /// new one never ends later than it.
     pub lifetime: Option<Duration>,
     pub overlap: Overlap,
     pub idempotency: Option<Idempotency>,
@@ -261,6 +262,9 @@ pub struct Counts {
 #[derive(Clone, Debug)]
 pub struct By {
     pub actor: Actor,
+    /// What a token must still be allowed when this is written. Without it the token must be in
+    /// force, and whoever calls the store answers for the rest.
+    pub let_in: Option<LetIn>,
     pub at: Timestamp,
 }
 
@@ -367,8 +371,8 @@ pub enum StoreError {
     Failed(#[source] Option<Box<dyn std::error::Error + Send + Sync>>),
     #[error("a stored value cannot be read: {0}")]
     Corrupt(String),
-    /// The token that asked was revoked, or its owner suspended, before this could be done. Nothing
-    /// was changed.
+    /// Before this could be done, the token that asked lost its force, or something that it was let
+    /// in for. Nothing was changed.
     #[error("whoever asked for this may no longer ask")]
     ActorRefused,
     /// Nobody could administer afterwards. Nothing was changed.

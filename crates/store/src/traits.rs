@@ -34,9 +34,9 @@ pub trait ReadStore: Send + Sync {
 /// Mutations. Each returns after the durable commit *and* after the follower has applied it. What
 /// takes power away, or finds it taken already, returns only once it is [`Settled`] besides.
 ///
-/// Where the actor is a token, the transaction itself sees that it is in force and its owner not
-/// suspended: a request that was let in before, and waited, must not act with a power that has been
-/// taken back. (A token may always revoke itself.)
+/// Where the actor is a token, the transaction itself asks `rescind_core::ActingToken` whether it
+/// may still act: a request that was let in before, and waited, must not act with a power that has
+/// been taken back. (A token may always revoke itself.)
 ///
 /// What would bring closer the moment at which nobody can administer any more, within the next day,
 /// is [`StoreError::LastAdmin`].

@@ -216,7 +216,7 @@ async fn demo_user(services: &Services, data: &DataDir) -> Result<String, Failur
         last_name: "User".into(),
         tenant: None,
     };
-    match services.create_user(user, None, Actor::system("dev")).await {
+    match services.create_user(user, None, Actor::system("dev").into()).await {
         Ok(_) => Ok(password),
         Err(error) => Err(not_stored(&error)),
     }
@@ -232,7 +232,7 @@ async fn create_demo_partner(services: &Services) -> Result<(), Failure> {
         token_management: true,
         allowed_scopes: Some(services.settings.known_scopes.clone()),
     };
-    match services.create_partner(partner, None, Actor::system("dev")).await {
+    match services.create_partner(partner, None, Actor::system("dev").into()).await {
         Ok(_) | Err(OwnerError::Exists) => Ok(()),
         Err(error) => Err(not_stored(&error)),
     }

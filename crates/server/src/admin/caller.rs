@@ -2,11 +2,12 @@
 
 use super::Admin;
 use crate::http::{Connection, Problem, ProblemType};
+use crate::service::Acting;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, header};
 use rescind_core::{
-    Actor, Demand, Denial, NetworkSet, Owner, OwnerKind, Presented, ScopeSet, TokenId,
+    Demand, Denial, LetIn, NetworkSet, Owner, OwnerKind, Presented, ScopeSet, TokenId,
 };
 use rescind_guard::credentials::CredentialHeaders;
 use rescind_guard::{Refusal, Verified};
@@ -55,17 +56,15 @@ impl Needs for Anyone {
 #[derive(Debug)]
 pub struct Caller<S: Needs> {
     verified: Verified,
-    client: Option<IpAddr>,
+    /// With every scope that it has, whichever of them the handler will ask for: see
+    /// [`Caller::has`].
+    let_in: LetIn,
     scope: PhantomData<S>,
 }
 
-/// Every scope that a caller was let in with.
-#[derive(Clone)]
-struct LetIn(ScopeSet);
-
 impl<S: Needs> Caller<S> {
-    pub fn actor(&self) -> Actor {
-        Actor::token(self.token_id())
+    pub fn acting(&self) -> Acting {
+        Acting::token(self.token_id(), self.let_in.clone())
     }
 
     pub fn token_id(&self) -> &TokenId {
@@ -95,7 +94,7 @@ impl<S: Needs> Caller<S> {
 
     /// Whether it asks from within these networks.
     pub fn is_within(&self, networks: &NetworkSet) -> bool {
-        self.client.is_some_and(|client| networks.contains(client))
+        self.let_in.client.is_some_and(|client| networks.contains(client))
     }
 
     /// For what is the whole server's: an operator of one tenant is refused.
@@ -115,32 +114,35 @@ impl<S: Needs> FromRequestParts<Arc<Admin>> for Caller<S> {
 
     async fn from_request_parts(parts: &mut Parts, admin: &Arc<Admin>) -> Result<Self, Problem> {
         let scopes = ScopeSet::parse(S::SCOPE).map_err(|_| Problem::unavailable())?;
-        let verified = verify(parts, admin, &scopes).map_err(|refusal| match refusal {
+        let demand = Demand { admin: true, scopes: &scopes, client: client(parts) };
+        let verified = verify(parts, admin, &demand).map_err(|refusal| match refusal {
             Refusal::Denied(denial) if denial.is_forbidden() => forbidden(S::SCOPE),
             other => refused(other),
         })?;
         let held = ScopeSet::parse(verified.scopes()).map_err(|_| Problem::unavailable())?;
-        parts.extensions.insert(LetIn(held));
-        Self { verified, client: client(parts), scope: PhantomData }.within_its_bounds()
+        let let_in =
+            LetIn { admin: true, scopes: held, client: demand.client, token_management: false };
+        parts.extensions.insert(let_in.clone());
+        Self { verified, let_in, scope: PhantomData }.within_its_bounds()
     }
 }
 
 /// Whether the caller may still do all that it might when it was let in. Its body may have taken
 /// its time, and power may have been taken back meanwhile: what is asked at the door alone can be
-/// kept for as long as one can send slowly.
+/// kept for as long as one can send slowly. (Where something is written, it is asked once more
+/// there; what is only read is answered from here.)
 pub(super) fn still_stands(parts: &Parts, admin: &Admin) -> Result<(), Problem> {
-    let LetIn(held) = parts.extensions.get().ok_or_else(unauthorized)?;
-    verify(parts, admin, held).map(|_| ()).map_err(refused)
+    let let_in: &LetIn = parts.extensions.get().ok_or_else(unauthorized)?;
+    verify(parts, admin, &let_in.demand()).map(|_| ()).map_err(refused)
 }
 
-fn verify(parts: &Parts, admin: &Admin, scopes: &ScopeSet) -> Result<Verified, Refusal> {
+fn verify(parts: &Parts, admin: &Admin, demand: &Demand<'_>) -> Result<Verified, Refusal> {
     let api_key = HeaderName::from_static("x-api-key");
     let credentials = CredentialHeaders { api_key, signing: None };
     let Ok(Some(Presented::Bearer(text))) = credentials.read(&parts.headers) else {
         return Err(Denial::Unknown.into());
     };
-    let demand = Demand { admin: true, scopes, client: client(parts) };
-    admin.services.guard.bearer(text, &demand)
+    admin.services.guard.bearer(text, demand)
 }
 
 /// No proxy is trusted in front of this listener: the peer is the client.

@@ -76,7 +76,7 @@ pub(super) async fn update(
     owner: Owner,
     update: OwnerUpdate,
 ) -> Result<Owner, Problem> {
-    let by = admin.services.by(caller.actor());
+    let by = admin.services.by(caller.acting());
     Ok(admin.services.store.update_owner(owner.id, update, by).await?)
 }
 

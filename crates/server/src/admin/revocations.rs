@@ -98,7 +98,7 @@ async fn create(
         TokenSet::Everything => (Level::Everything, None),
     };
     let what = SetRevocation { set, issued_before, reason };
-    let (revoked, achieved) = admin.services.revoke_set(what, caller.actor()).await?;
+    let (revoked, achieved) = admin.services.revoke_set(what, caller.acting()).await?;
     let view = RevokedSetView {
         level,
         subject,

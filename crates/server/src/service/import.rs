@@ -4,11 +4,11 @@
 //! that breaks off is repeated whole: what is there already is found, and left as it is. So one that
 //! was revoked here in the meantime does not come back.
 
-use super::Services;
 use super::tokens::{IssueRequest, new_id};
+use super::{Acting, Services};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use rescind_core::signature::Secret;
-use rescind_core::{Actor, Digest, IssueDenial, Timestamp, TokenId};
+use rescind_core::{Digest, IssueDenial, Timestamp, TokenId};
 use rescind_store::{IssueError, Material, NewToken, StoreError, StoredToken};
 
 /// How many are written at once: what one commit takes.
@@ -45,16 +45,16 @@ impl Services {
     pub async fn import(
         &self,
         requests: Vec<ImportRequest>,
-        actor: &Actor,
+        acting: &Acting,
     ) -> Result<Vec<Imported>, StoreError> {
-        let each = requests.into_iter().map(|request| self.import_one(request, actor.clone()));
+        let each = requests.into_iter().map(|request| self.import_one(request, acting.clone()));
         stream::iter(each).buffered(AT_ONCE).try_collect().await
     }
 
     async fn import_one(
         &self,
         request: ImportRequest,
-        actor: Actor,
+        acting: Acting,
     ) -> Result<Imported, StoreError> {
         let ImportRequest { token, presented_as, issued_at } = request;
         let (id, material) = match &presented_as {
@@ -73,7 +73,7 @@ impl Services {
             issued_at,
             idempotency: None,
         };
-        match self.store.issue(new, self.by(actor)).await {
+        match self.store.issue(new, self.by(acting)).await {
             Ok(_) => {
                 // Its time of issue may lie before what was taken back here: then it is revoked
                 // already, and that is to be told.

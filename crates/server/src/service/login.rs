@@ -103,7 +103,7 @@ impl Services {
             expires_at: Some(self.now().plus_millis(lifetime)),
             allowed_networks: None,
         };
-        match self.issue(request, Actor::owner(&owner.id)).await {
+        match self.issue(request, Actor::owner(&owner.id).into()).await {
             Ok(issued) => {
                 self.still_has(&email, &checked, &issued).await?;
                 Ok(LoggedIn { issued, owner })
@@ -131,7 +131,7 @@ impl Services {
             return Ok(());
         }
         let what = one(issued.record.id.clone(), None, RevocationReason::Superseded);
-        self.revoke(what, Actor::system("login")).await?;
+        self.revoke(what, Actor::system("login").into()).await?;
         Err(LoginError::Refused)
     }
 }

@@ -21,7 +21,7 @@ pub use passwords::{
 pub use tokens::{Achieved, IssueRequest, Issued, RevokeOutcome};
 
 use crate::service::identity::Identity;
-use rescind_core::{Actor, Timestamp, TokenPrefix};
+use rescind_core::{Actor, LetIn, Timestamp, TokenId, TokenPrefix};
 use rescind_guard::Guard;
 use rescind_store::{By, Store};
 use std::sync::Arc;
@@ -35,6 +35,27 @@ pub struct Services {
     pub passwords: Passwords,
     pub login_limits: LoginLimits,
     pub settings: Settings,
+}
+
+/// Who acts. One that is a token brings what it was let in for: that is asked about again where its
+/// request is written, which may be long after.
+#[derive(Clone, Debug)]
+pub struct Acting {
+    actor: Actor,
+    let_in: Option<LetIn>,
+}
+
+impl Acting {
+    pub fn token(id: &TokenId, let_in: LetIn) -> Self {
+        Self { actor: Actor::token(id), let_in: Some(let_in) }
+    }
+}
+
+/// For whoever is no token, and for a token that ends itself: that is never refused.
+impl From<Actor> for Acting {
+    fn from(actor: Actor) -> Self {
+        Self { actor, let_in: None }
+    }
 }
 
 /// What the configuration says about tokens.
@@ -59,8 +80,10 @@ impl Services {
         self.guard.clock().now()
     }
 
-    pub fn by(&self, actor: Actor) -> By {
-        By { actor, at: self.now() }
+    /// Now: what is written next is written at this moment.
+    pub fn by(&self, acting: impl Into<Acting>) -> By {
+        let Acting { actor, let_in } = acting.into();
+        By { actor, let_in, at: self.now() }
     }
 }
 

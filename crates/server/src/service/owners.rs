@@ -1,6 +1,6 @@
 //! Users, partners, operators.
 
-use super::{PasswordsBusy, Services};
+use super::{Acting, PasswordsBusy, Services};
 use rescind_core::{Actor, Owner, OwnerId, OwnerKind, ScopeSet, TenantId};
 use rescind_store::{
     Created, Idempotency, IssuedBefore, NewOwner, OwnerError, OwnerUpdate, StoreError,
@@ -65,7 +65,7 @@ impl Services {
         &self,
         new: CreateUser,
         idempotency: Option<Idempotency>,
-        actor: Actor,
+        acting: Acting,
     ) -> Result<Created<Owner>, UserError> {
         let email = normal_email(&new.email).ok_or(UserError::Email)?;
         let password_hash = Some(self.passwords.hash(new.password).await?);
@@ -75,14 +75,14 @@ impl Services {
         let kind = OwnerKind::User { email, first_name, last_name };
         let owner =
             NewOwner { tenant: Some(tenant), password_hash, idempotency, ..plain(id, kind) };
-        Ok(self.store.create_owner(owner, self.by(actor)).await?)
+        Ok(self.store.create_owner(owner, self.by(acting)).await?)
     }
 
     pub async fn create_partner(
         &self,
         new: CreatePartner,
         idempotency: Option<Idempotency>,
-        actor: Actor,
+        acting: Acting,
     ) -> Result<Created<Owner>, OwnerError> {
         let kind = OwnerKind::Partner {
             profile_id: 0,
@@ -97,19 +97,19 @@ impl Services {
             idempotency,
             ..plain(OwnerId::random("partner_", &mut rand::rng()), kind)
         };
-        self.store.create_owner(owner, self.by(actor)).await
+        self.store.create_owner(owner, self.by(acting)).await
     }
 
     pub async fn create_operator(
         &self,
         new: CreateOperator,
         idempotency: Option<Idempotency>,
-        actor: Actor,
+        acting: Acting,
     ) -> Result<Created<Owner>, OwnerError> {
         let id = OwnerId::random("operator_", &mut rand::rng());
         let kind = OwnerKind::Operator { name: new.name };
         let owner = NewOwner { tenant: new.tenant, idempotency, ..plain(id, kind) };
-        self.store.create_owner(owner, self.by(actor)).await
+        self.store.create_owner(owner, self.by(acting)).await
     }
 
     /// Gives a user another password. Whoever knew the old one has perhaps logged in with it: with
@@ -119,14 +119,14 @@ impl Services {
         user: OwnerId,
         password: String,
         revoke_tokens: bool,
-        actor: Actor,
+        acting: Acting,
     ) -> Result<Owner, UserError> {
         let update = OwnerUpdate {
             password_hash: Some(self.passwords.hash(password).await?),
             not_before: revoke_tokens.then_some(IssuedBefore::ThisWrite),
             ..OwnerUpdate::default()
         };
-        Ok(self.store.update_owner(user, update, self.by(actor)).await?)
+        Ok(self.store.update_owner(user, update, self.by(acting)).await?)
     }
 
     /// The partner that an identity token names; made now, with the contract's self-service
@@ -150,7 +150,7 @@ impl Services {
             token_management: true,
             allowed_scopes: Some(self.settings.partner_scopes.clone()),
         };
-        match self.create_partner(new, None, Actor::system("identity")).await {
+        match self.create_partner(new, None, Actor::system("identity").into()).await {
             Ok(created) => Ok(Some(created.into_inner())),
             // Two first sights at once: the other one made it.
             Err(OwnerError::Exists) => self.store.partner_by_subject(issuer, subject).await,

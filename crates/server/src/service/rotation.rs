@@ -1,8 +1,8 @@
 //! Another token takes a token's place.
 
-use super::Services;
 use super::tokens::{Made, new_id};
-use rescind_core::{Actor, TokenId, TokenKind};
+use super::{Acting, Services};
+use rescind_core::{TokenId, TokenKind};
 use rescind_store::{Idempotency, NewRotation, Overlap, RotateError, Rotated};
 use std::time::Duration;
 
@@ -11,7 +11,8 @@ pub struct RotateRequest {
     pub from: TokenId,
     /// Of the old one, which is the new one's too.
     pub kind: TokenKind,
-    /// `None` gives it the lifetime that the old one was given.
+    /// `None` gives it the lifetime that the old one was given. One that asks for its own successor
+    /// gives it no more time than it has itself.
     pub lifetime: Option<Duration>,
     pub overlap: Overlap,
 }
@@ -22,7 +23,7 @@ impl Services {
         &self,
         request: RotateRequest,
         idempotency: Option<Idempotency>,
-        actor: Actor,
+        acting: Acting,
     ) -> Result<Made<Rotated>, RotateError> {
         let (secret, material) = self.new_secret(request.kind);
         let what = NewRotation {
@@ -33,7 +34,7 @@ impl Services {
             overlap: request.overlap,
             idempotency,
         };
-        let created = self.store.rotate(what, self.by(actor)).await?;
+        let created = self.store.rotate(what, self.by(acting)).await?;
         Ok(Made::of(created, secret))
     }
 }

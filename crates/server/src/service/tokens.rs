@@ -1,6 +1,6 @@
 //! Issuing and revoking.
 
-use super::Services;
+use super::{Acting, Services};
 use rescind_core::signature::Secret;
 use rescind_core::{
     Actor, Digest, NetworkSet, OwnerId, Plain, Presented, RevocationReason, ScopeSet, Timestamp,
@@ -67,8 +67,8 @@ pub enum RevokeOutcome {
 }
 
 impl Services {
-    pub async fn issue(&self, request: IssueRequest, actor: Actor) -> Result<Issued, IssueError> {
-        let (created, secret) = self.issue_new(request, None, actor).await?;
+    pub async fn issue(&self, request: IssueRequest, acting: Acting) -> Result<Issued, IssueError> {
+        let (created, secret) = self.issue_new(request, None, acting).await?;
         Ok(Issued { record: created.into_inner(), secret })
     }
 
@@ -77,9 +77,9 @@ impl Services {
         &self,
         request: IssueRequest,
         idempotency: Option<Idempotency>,
-        actor: Actor,
+        acting: Acting,
     ) -> Result<Made<TokenRecord>, IssueError> {
-        let (created, secret) = self.issue_new(request, idempotency, actor).await?;
+        let (created, secret) = self.issue_new(request, idempotency, acting).await?;
         Ok(Made::of(created, secret))
     }
 
@@ -87,7 +87,7 @@ impl Services {
         &self,
         request: IssueRequest,
         idempotency: Option<Idempotency>,
-        actor: Actor,
+        acting: Acting,
     ) -> Result<(Created<TokenRecord>, IssuedSecret), IssueError> {
         let (secret, material) = self.new_secret(request.kind);
         let token = NewToken {
@@ -102,7 +102,7 @@ impl Services {
             issued_at: None,
             idempotency,
         };
-        Ok((self.store.issue(token, self.by(actor)).await?, secret))
+        Ok((self.store.issue(token, self.by(acting)).await?, secret))
     }
 
     /// Ends a token for good. The store returns after the commit is durable and this node's index
@@ -110,10 +110,10 @@ impl Services {
     pub async fn revoke(
         &self,
         what: Revocation,
-        actor: Actor,
+        acting: Acting,
     ) -> Result<RevokeOutcome, StoreError> {
         let begun = self.boottime_millis();
-        let outcome = self.store.revoke(what, self.by(actor)).await?;
+        let outcome = self.store.revoke(what, self.by(acting)).await?;
         Ok(match outcome {
             Revoked::Now(settled) => RevokeOutcome::Revoked(self.achieved(settled, begun)),
             Revoked::Before { record, settled } => {
@@ -128,10 +128,10 @@ impl Services {
     pub async fn revoke_set(
         &self,
         what: SetRevocation,
-        actor: Actor,
+        acting: Acting,
     ) -> Result<(SetRevoked, Achieved), OwnerError> {
         let begun = self.boottime_millis();
-        let revoked = self.store.revoke_set(what, self.by(actor)).await?;
+        let revoked = self.store.revoke_set(what, self.by(acting)).await?;
         Ok((revoked, self.achieved(revoked.settled, begun)))
     }
 

@@ -216,6 +216,28 @@ async fn operators_token_chooses_its_own_lifetime_only_with_the_scope_admin() {
     }
 }
 
+/// Or it would renew itself for ever. An administrator needs no rotation to make itself another.
+#[tokio::test]
+async fn token_whose_end_was_moved_closer_does_not_outlive_it_by_rotating_itself() {
+    let server = Server::start().await;
+    for (name, scopes) in [("worker", &["issue"][..]), ("chief", &["admin", "issue"])] {
+        let token = server.operator(name, scopes).await;
+        let id = server.id_of_operator(name).await;
+        let end = "2026-03-23T12:10:00.000Z";
+        let closer = json!({ "expires_at": end });
+        server.admin(Method::PATCH, &format!("/v1/tokens/{id}"), closer).await.expect(200);
+        let second = server.rotate_as(&token, &id, json!({})).await.expect(201);
+        assert_eq!(second.json["expires_at"], end, "{name}");
+        let (token, id) = (second.text("token"), second.text("id"));
+        let longer = json!({ "expires_in_seconds": 86_400 });
+        let wishes = if name == "chief" { longer.clone() } else { json!({}) };
+        let third = server.rotate_as(&token, &id, wishes).await.expect(201);
+        assert_eq!(third.json["expires_at"], end, "{name}");
+        let given = server.rotate(&third.text("id"), longer).await.expect(201);
+        assert_eq!(given.json["expires_at"], "2026-03-24T12:00:00.000Z", "by an administrator");
+    }
+}
+
 #[tokio::test]
 async fn operator_of_a_tenant_rotates_no_token_that_can_more_than_its_own() {
     let server = Server::start().await;

@@ -6,7 +6,7 @@ use crate::server::{Server, Wishes};
 use reqwest::{Method, RequestBuilder};
 use rescind_core::{Actor, NetworkSet, OwnerId};
 use rescind_guard::Clock;
-use rescind_store::{By, OwnerClass, OwnerFilter, OwnerUpdate};
+use rescind_store::{OwnerClass, OwnerFilter, OwnerUpdate};
 use serde_json::{Value, json};
 
 const INSIDE: &str = "203.0.113.9, 198.51.100.7";
@@ -32,7 +32,7 @@ impl Server {
     async fn bind(&self, owner: OwnerId) {
         let networks = NetworkSet::parse(["198.51.100.0/24"]).unwrap();
         let update = OwnerUpdate { allowed_networks: Some(Some(networks)), ..Default::default() };
-        let by = By { actor: Actor::system("test"), at: self.clock.now() };
+        let by = self.services.by(Actor::system("test"));
         self.services.store.update_owner(owner, update, by).await.unwrap();
     }
 

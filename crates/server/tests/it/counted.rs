@@ -1,4 +1,5 @@
-//! A store that remembers what it was asked, so that a test can compare what two requests cost.
+//! A store that remembers what it was asked, so that a test can compare what two requests cost; and
+//! that holds a call back, so that a test can put something before it.
 
 use async_trait::async_trait;
 use rescind_core::{Digest, Owner, OwnerId, Timestamp, TokenId, TokenRecord, TokenUpdate};
@@ -9,20 +10,59 @@ use rescind_store::{
     StoredUser, TokenFilter, UpdateError, WriteStore,
 };
 use std::sync::{Arc, Mutex};
+use tokio::sync::oneshot;
 
 pub struct Counted {
     store: Arc<dyn Store>,
     asked: Mutex<Vec<&'static str>>,
+    held: Mutex<Option<Place>>,
+}
+
+/// Where the next call of a name waits.
+struct Place {
+    name: &'static str,
+    arrived: oneshot::Sender<()>,
+    gone_on: oneshot::Receiver<()>,
+}
+
+/// A call that is held back until this is dropped.
+pub struct Held {
+    arrived: oneshot::Receiver<()>,
+    _go_on: oneshot::Sender<()>,
+}
+
+impl Held {
+    /// Returns once the call is there: all that comes before the store lies behind it.
+    pub async fn arrived(&mut self) {
+        (&mut self.arrived).await.unwrap();
+    }
 }
 
 impl Counted {
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, asked: Mutex::default() }
+        Self { store, asked: Mutex::default(), held: Mutex::default() }
     }
 
     /// What was asked since the last call, in order.
     pub fn take(&self) -> Vec<&'static str> {
         std::mem::take(&mut self.asked.lock().unwrap())
+    }
+
+    /// Holds the next call of this name back.
+    pub fn hold(&self, name: &'static str) -> Held {
+        let ((has_arrived, arrived), (go_on, gone_on)) = (oneshot::channel(), oneshot::channel());
+        *self.held.lock().unwrap() = Some(Place { name, arrived: has_arrived, gone_on });
+        Held { arrived, _go_on: go_on }
+    }
+
+    async fn asked(&self, name: &'static str) {
+        self.asked.lock().unwrap().push(name);
+        let place = self.held.lock().unwrap().take_if(|place| place.name == name);
+        if let Some(place) = place {
+            place.arrived.send(()).unwrap();
+            // An error: whoever held it has let it go.
+            let _ = place.gone_on.await;
+        }
     }
 }
 
@@ -31,7 +71,7 @@ macro_rules! counted {
         #[async_trait]
         impl $trait for Counted {
             $(async fn $name(&self, $($argument: $type),*) -> $answer {
-                self.asked.lock().unwrap().push(stringify!($name));
+                self.asked(stringify!($name)).await;
                 self.store.$name($($argument),*).await
             })+
         }

@@ -8,6 +8,7 @@
     reason = "a test fails by panicking, and this whole crate is tests"
 )]
 
+mod acting;
 mod admin;
 mod admin_audit;
 mod admin_openapi;

@@ -26,7 +26,7 @@ use rescind_server::service::identity::Identity;
 use rescind_server::service::{LoginLimits, Passwords, Services, Settings};
 use rescind_server::verify;
 use rescind_store::sqlite::{Options, SqliteStore};
-use rescind_store::{AuditFilter, AuditRow, By, KeyRing, Material, NewOwner, NewToken, Store};
+use rescind_store::{AuditFilter, AuditRow, KeyRing, Material, NewOwner, NewToken, Store};
 use serde_json::{Value, json};
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -289,7 +289,7 @@ async fn operator(
     tenant: Option<TenantId>,
     scopes: ScopeSet,
 ) -> String {
-    let by = || By { actor: Actor::system("test"), at: services.now() };
+    let by = || services.by(Actor::system("test"));
     let id = OwnerId::parse(&format!("operator_{name}")).unwrap();
     let kind = OwnerKind::Operator { name: name.into() };
     let new = NewOwner {

@@ -44,7 +44,9 @@ macro_rules! conformance_tests {
     ($backend:expr) => {
         $crate::conformance_tests! { @each $backend;
             actors::actor_that_is_not_in_force_changes_nothing,
+            actors::token_changes_nothing_once_it_lost_what_it_was_let_in_for,
             actors::token_may_always_revoke_itself,
+            actors::token_that_is_still_allowed_what_it_was_let_in_for_acts,
             admins::expired_successor_gives_the_place_back,
             admins::last_one_is_kept_through_its_last_day,
             admins::last_token_that_can_administer_is_kept,
@@ -96,6 +98,7 @@ macro_rules! conformance_tests {
             rotation::successor_lives_as_long_as_asked_or_as_the_old_one_was_given,
             rotation::token_has_one_successor_in_force,
             rotation::token_that_is_not_in_force_is_not_rotated,
+            rotation::token_that_rotates_itself_never_outlives_its_own_end,
             sets::bound_of_one_tenant_is_no_other_tenants,
             sets::bounds_are_told_again_after_a_restart,
             sets::every_token_before_the_write_is_dead_and_every_later_one_lives,

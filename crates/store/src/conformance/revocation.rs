@@ -17,7 +17,7 @@ pub async fn first_revocation_is_final_and_keeps_its_evidence(backend: &dyn Back
     let scene = Scene::of(backend).await;
     scene.create(user("u")).await;
     let record = scene.issue(bearer("b", "u")).await;
-    let first = By { actor: Actor::owner(&record.owner), at: at(7) };
+    let first = By { actor: Actor::owner(&record.owner), ..by(7) };
     let answer = scene.store.revoke(revocation(&record.id), first.clone()).await.unwrap();
     assert_eq!(answer, Revoked::Now(Settled::alone(1)));
     let expected = TokenState::Revoked {

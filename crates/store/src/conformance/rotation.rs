@@ -3,17 +3,17 @@
 use super::{
     Backend,
     scene::{
-        Event, Scene, at, bearer, by, digest, idempotency, networks, owner_id, partner, rotation,
-        scopes, token, token_id, told, user,
+        Event, Scene, at, bearer, by, by_token, digest, idempotency, networks, owner_id, partner,
+        rotation, scopes, token, token_id, told, user,
     },
 };
 use crate::{
-    Created, IssuedBefore, Material, NewRotation, NewToken, Overlap, OwnerUpdate, RotateError,
+    By, Created, IssuedBefore, Material, NewRotation, NewToken, Overlap, OwnerUpdate, RotateError,
     TokenSet,
 };
 use rescind_core::{
     Actor, IssueDenial, OVERLAP_MAX, RevocationReason, Rotation, TokenKind, TokenRecord,
-    TokenState, signature::Secret,
+    TokenState, TokenUpdate, signature::Secret,
 };
 use std::time::Duration;
 
@@ -111,6 +111,43 @@ pub async fn successor_lives_as_long_as_asked_or_as_the_old_one_was_given(backen
     assert!(Some(lifted.issued_at) > lifted.expires_at);
     let rotated = scene.rotate("lifted", "lifted-next", Overlap::None, 600).await.unwrap();
     assert_eq!(rotated.new.expires_at, Some(at(3_600)));
+}
+
+/// Whatever it was given, and whatever it asks for; somebody else may give more.
+pub async fn token_that_rotates_itself_never_outlives_its_own_end(backend: &dyn Backend) {
+    let scene = Scene::of(backend).await;
+    scene.create(user("u")).await;
+    scene.issue(bearer("other", "u")).await;
+    let next = |name: &str| format!("{name}-next");
+    let rotate = async |name: &str, by: By, lifetime, overlap| {
+        let what = NewRotation { lifetime, ..rotation(name, &next(name), overlap) };
+        scene.store.rotate(what, by).await.unwrap().into_inner().new.expires_at
+    };
+    let moved = async |name: &str| {
+        scene.issue(NewToken { expires_at: Some(at(3_600)), ..bearer(name, "u") }).await;
+        let closer = TokenUpdate { expires_at: Some(at(100)), ..TokenUpdate::default() };
+        scene.store.update_token(token_id(name), closer, by(5)).await.unwrap();
+    };
+    let first_use = Overlap::FromFirstUse(HOUR);
+    for (number, overlap) in [Overlap::None, Overlap::FromNow(HOUR), first_use].iter().enumerate() {
+        for (way, lifetime, end) in
+            [("given", None, 100), ("more", Some(HOUR), 100), ("less", Some(HOUR / 60), 70)]
+        {
+            let name = format!("{way}{number}");
+            moved(&name).await;
+            let ends = rotate(&name, by_token(&name, 10), lifetime, *overlap).await;
+            assert_eq!(ends, Some(at(end)), "{name}");
+            let again =
+                rotate(&next(&name), by_token(&next(&name), 20), Some(HOUR), *overlap).await;
+            assert_eq!(again, Some(at(end)), "{name}");
+        }
+    }
+    moved("by-another").await;
+    let ends = rotate("by-another", by_token("other", 10), Some(HOUR), Overlap::None).await;
+    assert_eq!(ends, Some(at(3_610)));
+    scene.issue(bearer("endless", "u")).await;
+    let ends = rotate("endless", by_token("endless", 10), None, Overlap::None).await;
+    assert_eq!(ends, None);
 }
 
 pub async fn token_that_is_not_in_force_is_not_rotated(backend: &dyn Backend) {

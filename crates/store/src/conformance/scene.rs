@@ -180,7 +180,12 @@ pub(super) fn at(seconds: i64) -> Timestamp {
 }
 
 pub(super) fn by(seconds: i64) -> By {
-    By { actor: Actor::system("conformance"), at: at(seconds) }
+    By { actor: Actor::system("conformance"), let_in: None, at: at(seconds) }
+}
+
+/// A token that acts, and must be no more than in force.
+pub(super) fn by_token(name: &str, seconds: i64) -> By {
+    By { actor: Actor::token(&token_id(name)), ..by(seconds) }
 }
 
 pub(super) fn owner_id(name: &str) -> OwnerId {

@@ -7,6 +7,7 @@ use crate::{
 };
 use rescind_core::{
     Owner, RevocationReason, Rotation, ScopeSet, Timestamp, TokenId, TokenRecord, TokenState,
+    successor_end,
 };
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -67,10 +68,7 @@ impl Holder {
             id: what.id.clone(),
             scopes: self.kept(&old.scopes),
             issued_at: self.time_of_issue(by.at),
-            expires_at: match what.lifetime {
-                Some(lifetime) => Some(after(by.at, lifetime)),
-                None => old.expires_at.map(|end| by.at.plus_millis(lifetime_of(old, end, by.at))),
-            },
+            expires_at: successor_end(old, what.lifetime, &by.actor, by.at),
             rotation: Some(Rotation { from: old.id.clone(), overlap_from_first_use }),
             ..old.clone()
         }
@@ -82,17 +80,6 @@ impl Holder {
         let kept = scopes.iter().filter(|name| allowed.is_none_or(|most| most.contains(name)));
         ScopeSet::parse(kept).unwrap_or_default()
     }
-}
-
-/// As long as the old one was given. Its time of issue may be no measure of that: it lies later
-/// than the moment if a bound did, and elsewhere if it was imported. What it has left it was given.
-fn lifetime_of(old: &TokenRecord, end: Timestamp, now: Timestamp) -> i64 {
-    let since = |start: Timestamp| end.as_millis().saturating_sub(start.as_millis());
-    since(old.issued_at).max(since(now))
-}
-
-fn after(start: Timestamp, time: Duration) -> Timestamp {
-    start.plus_millis(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// The old token after its successor has ended it.

@@ -152,7 +152,7 @@ pub(super) async fn record_use(
         }
     }
     for (id, at) in waited_for {
-        begin_overlap(tx, id, &By { actor: Actor::system("first_use"), at }).await?;
+        begin_overlap(tx, id, &By { actor: Actor::system("first_use"), let_in: None, at }).await?;
     }
     Ok(())
 }

@@ -6,8 +6,8 @@ use crate::{
     rows,
 };
 use rescind_core::{
-    Actor, Capabilities, Digest, NetworkSet, Owner, OwnerKind, TenantId, Timestamp, TokenId,
-    TokenRecord, audit, signature::Secret,
+    ActingToken, Actor, Capabilities, Digest, NetworkSet, NotBefore, Owner, OwnerKind, TenantId,
+    Timestamp, TokenId, TokenRecord, audit, signature::Secret,
 };
 use tokio_postgres::{Row, types::FromSql};
 
@@ -26,6 +26,12 @@ pub(super) const RECORD_COLUMNS: &str = "tokens.id, tokens.owner, tokens.kind, t
 pub(super) const NOT_BEFORE: &str = "greatest(owners.not_before,
     (SELECT bounds.not_before FROM bounds WHERE bounds.tenant = owners.tenant),
     (SELECT bounds.not_before FROM bounds WHERE bounds.tenant = '' AND tokens.kind <> 'admin'))";
+
+/// What bounds an owner's tokens from above: see [`Columns::acting_token`].
+pub(super) const ABOVE_COLUMNS: &str = "owners.suspended_at IS NOT NULL, owners.token_management,
+    owners.allowed_scopes, owners.allowed_networks, owners.not_before,
+    (SELECT not_before FROM bounds WHERE bounds.tenant = owners.tenant),
+    (SELECT not_before FROM bounds WHERE bounds.tenant = '')";
 
 /// What is asked of tokens, with what must be known of each: see [`Columns::token`].
 pub(super) fn tokens_where(condition: &str) -> String {
@@ -65,11 +71,7 @@ impl<'r> Columns<'r> {
             tenant: self.tenant()?,
             state: rows::owner_state(self.time_or_null()?, self.get()?)?,
             not_before: self.time_or_null()?,
-            capabilities: Capabilities {
-                token_management: self.get()?,
-                allowed_scopes: self.get::<Option<&str>>()?.map(rows::scopes).transpose()?,
-                allowed_networks: self.networks()?,
-            },
+            capabilities: self.capabilities()?,
             created_at: self.time()?,
         })
     }
@@ -114,6 +116,28 @@ impl<'r> Columns<'r> {
                 self.get::<Option<i64>>()?.map(i64::unsigned_abs),
             )?,
             state: rows::token_state(self.time_or_null()?, self.get()?, self.get()?)?,
+        })
+    }
+
+    /// [`RECORD_COLUMNS`], then [`ABOVE_COLUMNS`].
+    pub(super) fn acting_token(&mut self) -> Result<ActingToken, Fault> {
+        Ok(ActingToken {
+            record: self.record()?,
+            owner_suspended: self.get()?,
+            capabilities: self.capabilities()?,
+            not_before: NotBefore {
+                owner: self.time_or_null()?,
+                tenant: self.time_or_null()?,
+                everything: self.time_or_null()?,
+            },
+        })
+    }
+
+    fn capabilities(&mut self) -> Result<Capabilities, Fault> {
+        Ok(Capabilities {
+            token_management: self.get()?,
+            allowed_scopes: self.get::<Option<&str>>()?.map(rows::scopes).transpose()?,
+            allowed_networks: self.networks()?,
         })
     }
 

@@ -127,7 +127,7 @@ impl Scene {
 }
 
 fn by() -> By {
-    By { actor: Actor::system("test"), at: Timestamp::from_millis(1_790_000_000_000) }
+    By { actor: Actor::system("test"), let_in: None, at: Timestamp::from_millis(1_790_000_000_000) }
 }
 
 fn operator(name: &str) -> NewOwner {

@@ -65,23 +65,6 @@ impl Tx {
         }
     }
 
-    /// Whether whoever asked may still ask. Its answer at the door may be as old as a slow body.
-    pub(super) async fn check_actor<E: From<StoreError>>(&self, by: &By) -> Result<(), Stop<E>> {
-        let Some(id) = by.actor.token_id() else { return Ok(()) };
-        let query = format!(
-            "SELECT tokens.revoked_at IS NULL AND owners.suspended_at IS NULL
-                 AND coalesce(tokens.expires_at > $2, TRUE)
-                 AND coalesce(tokens.issued_at >= {}, TRUE)
-             FROM tokens JOIN owners ON owners.id = tokens.owner WHERE tokens.id = $1",
-            rows::NOT_BEFORE
-        );
-        let row = self.row(&query, &[&id.as_str(), &by.at.as_millis()]).await?;
-        match row.map(|row| Columns::of(&row).get()).transpose()? {
-            Some(true) => Ok(()),
-            _ => Err(Stop::Refused(StoreError::ActorRefused.into())),
-        }
-    }
-
     /// Until when somebody can administer all of this, asked no further than a day ahead: the end
     /// of the last token that is in force, has the scope for it, and is an operator's of no tenant.
     /// One that its successor's first use will end counts no more. Before a change that does not

@@ -32,6 +32,7 @@
 //! A second process (a lock keeps it out: its memory would not follow ours) and any rule about who
 //! may do what: `rescind-core` has those, and they run inside the transactions here.
 
+mod actor;
 mod checkpoint;
 mod connection;
 mod error;

@@ -160,7 +160,7 @@ pub(super) fn record_use(
     }
     drop(update);
     for (id, at) in waited_for {
-        begin_overlap(tx, id, &By { actor: Actor::system("first_use"), at })?;
+        begin_overlap(tx, id, &By { actor: Actor::system("first_use"), let_in: None, at })?;
     }
     Ok(())
 }

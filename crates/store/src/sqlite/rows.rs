@@ -3,7 +3,8 @@
 use super::fault::Fault;
 use crate::{StoredToken, rows, rows::unreadable};
 use rescind_core::{
-    Capabilities, NetworkSet, Owner, OwnerId, OwnerKind, TenantId, Timestamp, TokenId, TokenRecord,
+    ActingToken, Capabilities, NetworkSet, NotBefore, Owner, OwnerId, OwnerKind, TenantId,
+    Timestamp, TokenId, TokenRecord,
 };
 use rusqlite::{Row, types::FromSql};
 
@@ -23,6 +24,12 @@ pub(super) const NOT_BEFORE: &str = "(SELECT max(start) FROM (
     SELECT owners.not_before AS start
     UNION ALL SELECT not_before FROM bounds WHERE bounds.tenant = owners.tenant
     UNION ALL SELECT not_before FROM bounds WHERE bounds.tenant = '' AND tokens.kind <> 'admin'))";
+
+/// What bounds an owner's tokens from above, in the order of [`acting_token`].
+pub(super) const ABOVE_COLUMNS: &str = "owners.suspended_at IS NOT NULL, owners.token_management, \
+    owners.allowed_scopes, owners.allowed_networks, owners.not_before, \
+    (SELECT not_before FROM bounds WHERE bounds.tenant = owners.tenant), \
+    (SELECT not_before FROM bounds WHERE bounds.tenant = '')";
 
 /// What is asked of tokens, with what must be known of each: see [`token`].
 pub(super) fn tokens_where(condition: &str) -> String {
@@ -99,6 +106,24 @@ pub(super) fn record(row: &Row<'_>) -> Result<TokenRecord, Fault> {
             text_or_null(row, 11)?,
             text_or_null(row, 12)?,
         )?,
+    })
+}
+
+/// With what is above its record, from a row of [`ABOVE_COLUMNS`].
+pub(super) fn acting_token(record: TokenRecord, row: &Row<'_>) -> Result<ActingToken, Fault> {
+    Ok(ActingToken {
+        record,
+        owner_suspended: get(row, 0)?,
+        capabilities: Capabilities {
+            token_management: get(row, 1)?,
+            allowed_scopes: text_or_null(row, 2)?.map(rows::scopes).transpose()?,
+            allowed_networks: networks_or_null(row, 3)?,
+        },
+        not_before: NotBefore {
+            owner: time_or_null(row, 4)?,
+            tenant: time_or_null(row, 5)?,
+            everything: time_or_null(row, 6)?,
+        },
     })
 }
 

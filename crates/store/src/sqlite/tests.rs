@@ -110,7 +110,7 @@ fn owner(name: &str) -> NewOwner {
 }
 
 fn by() -> By {
-    By { actor: Actor::system("test"), at: Timestamp::from_millis(1) }
+    By { actor: Actor::system("test"), let_in: None, at: Timestamp::from_millis(1) }
 }
 
 fn sqlite_error(code: std::ffi::c_int) -> Stop<StoreError> {

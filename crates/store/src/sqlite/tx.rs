@@ -38,29 +38,6 @@ impl<'a> Tx<'a> {
         Self { sql, keys, told }
     }
 
-    /// Whether whoever asked may still ask. Its answer at the door may be as old as a slow body.
-    pub(super) fn check_actor<E: From<StoreError>>(&self, by: &By) -> Result<(), Stop<E>> {
-        let Some(id) = by.actor.token_id() else { return Ok(()) };
-        let stands = self
-            .sql
-            .prepare_cached(&format!(
-                "SELECT tokens.revoked_at IS NULL AND owners.suspended_at IS NULL
-                         AND ifnull(tokens.expires_at > ?2, TRUE)
-                         AND ifnull(tokens.issued_at >= {}, TRUE)
-                     FROM tokens JOIN owners ON owners.id = tokens.owner WHERE tokens.id = ?1",
-                rows::NOT_BEFORE
-            ))
-            .and_then(|mut statement| {
-                let asked = params![id.as_str(), by.at.as_millis()];
-                statement.query_row(asked, |row| row.get::<_, bool>(0)).optional()
-            })
-            .map_err(|error| Stop::Fault(error.into()))?;
-        match stands {
-            Some(true) => Ok(()),
-            _ => Err(Stop::Refused(StoreError::ActorRefused.into())),
-        }
-    }
-
     /// Until when somebody can administer all of this, asked no further than a day ahead: the end
     /// of the last token that is in force, has the scope for it, and is an operator's of no tenant.
     /// One that its successor's first use will end counts no more. Before a change that does not

@@ -83,7 +83,8 @@ impl Embedded {
     }
 
     /// The same tokens, for somebody else: the audit log names them. An actor that is a token can
-    /// do nothing once that token is revoked.
+    /// do nothing once that token is not in force; whether its scopes are enough for what it asks
+    /// is for the service to see to.
     pub fn acting_as(&self, actor: Actor) -> Self {
         Self { open: Arc::clone(&self.open), actor }
     }
@@ -122,7 +123,7 @@ impl Embedded {
     }
 
     /// Issues a token in another's place, which lives on for the overlap. The new one has the
-    /// lifetime that the old one was given.
+    /// lifetime that the old one was given; if that one is the actor, it ends when that one would.
     pub async fn rotate(&self, id: &TokenId, overlap: Overlap) -> Result<Rotated, RotateError> {
         let known = self.open.store.token(id).await?.ok_or(RotateError::Unknown)?;
         let (id, secret, material) = draw(known.record.kind, &self.open.token_prefix);
@@ -240,7 +241,7 @@ impl Embedded {
     }
 
     fn by(&self) -> By {
-        By { actor: self.actor.clone(), at: self.open.guard.clock().now() }
+        By { actor: self.actor.clone(), let_in: None, at: self.open.guard.clock().now() }
     }
 }
 

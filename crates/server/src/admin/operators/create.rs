@@ -50,7 +50,7 @@ pub(super) async fn create(
         name: text("name", new.name, NAME_CHARS_MAX)?,
         tenant: caller.tenant_for_new(asked)?,
     };
-    let operator = admin.services.create_operator(new, idempotency, caller.actor()).await?;
+    let operator = admin.services.create_operator(new, idempotency, caller.acting()).await?;
     let is_replay = operator.is_replay();
     Ok(created(OperatorView::from(operator.into_inner()), is_replay))
 }

@@ -62,7 +62,7 @@ pub(super) async fn create(
     caller.server_wide()?;
     let idempotency = repeatable.of(&caller, &new)?;
     let new = new.checked(&admin, &caller)?;
-    let partner = admin.services.create_partner(new, idempotency, caller.actor()).await?;
+    let partner = admin.services.create_partner(new, idempotency, caller.acting()).await?;
     let is_replay = partner.is_replay();
     Ok(created(PartnerView::from(partner.into_inner()), is_replay))
 }

@@ -70,7 +70,7 @@ pub(super) async fn create(
     if request.kind == TokenKind::Admin {
         may_grant(&caller, owner.tenant.as_ref(), &request.scopes)?;
     }
-    let made = admin.services.issue_once(request, idempotency, caller.actor()).await?;
+    let made = admin.services.issue_once(request, idempotency, caller.acting()).await?;
     let token = match &made.secret {
         Some(_) => untouched(made.what),
         None => admin.token(&caller, &made.what.id).await?.ok_or_else(no_such_token)?,

@@ -100,7 +100,7 @@ pub(super) async fn import(
     }
     let now = admin.services.now();
     let (requests, refusals) = admin.checked(&caller, asked.tokens, now).await?;
-    let mut outcomes = admin.services.import(requests, &caller.actor()).await?.into_iter();
+    let mut outcomes = admin.services.import(requests, &caller.acting()).await?.into_iter();
     let items = refusals.into_iter().enumerate().map(|(index, refusal)| match refusal {
         Some(why) => ItemView::refused(index, why),
         None => ItemView::of(index, outcomes.next(), now),

@@ -115,7 +115,7 @@ impl Admin {
     ) -> Result<Response, Problem> {
         may_touch(caller, &token)?;
         let id = token.record.id;
-        let outcome = self.services.revoke(one(id.clone(), None, reason), caller.actor()).await?;
+        let outcome = self.services.revoke(one(id.clone(), None, reason), caller.acting()).await?;
         let (achieved, already_revoked) = match outcome {
             RevokeOutcome::Revoked(achieved) => (achieved, false),
             RevokeOutcome::AlreadyRevoked { achieved, .. } => (achieved, true),

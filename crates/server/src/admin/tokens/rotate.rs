@@ -31,7 +31,8 @@ pub(super) struct Rotation {
     #[serde(default)]
     #[schema(required = false)]
     overlap_starts: OverlapStart,
-    /// Of the new one; if it is left out, the lifetime that the old one was given.
+    /// Of the new one; if it is left out, the lifetime that the old one was given. A token that
+    /// rotates itself never gets past its own end.
     #[serde(default, deserialize_with = "seconds")]
     #[schema(value_type = Option<LifetimeSeconds>)]
     expires_in_seconds: Option<u64>,
@@ -60,7 +61,8 @@ struct RotatedView {
 ///
 /// The new one has the old one's owner, kind, label, networks, and those of its scopes that the
 /// owner may still have. The overlap is cut short by revoking the old one. Another operator's token
-/// needs the scope `admin` besides, and so does another lifetime for one's own.
+/// needs the scope `admin` besides, and so does another lifetime for one's own. A token that
+/// rotates itself gains no time by it: its successor ends when it would have, or sooner.
 #[utoipa::path(
     post,
     path = "/v1/tokens/{id}/rotate",
@@ -91,13 +93,14 @@ pub(super) async fn rotate(
         if !own {
             may_grant(&caller, old.tenant.as_ref(), &old.record.scopes)?;
         } else if lifetime.is_some() {
-            // Or one that was given an hour gives itself ten years.
+            // It could not outlive itself: the store sees to that. But how long operators' tokens
+            // live is for administrators to say.
             administers(&caller)?;
         }
     }
     let request =
         RotateRequest { from: old.record.id.clone(), kind: old.record.kind, lifetime, overlap };
-    let made = admin.services.rotate(request, idempotency, caller.actor()).await?;
+    let made = admin.services.rotate(request, idempotency, caller.acting()).await?;
     let is_replay = made.secret.is_none();
     let view = admin.rotated(&caller, old, made).await?;
     Ok(created(view, is_replay))

@@ -76,7 +76,7 @@ pub(super) async fn update(
             return Err(Problem::conflict(detail));
         }
     }
-    let by = admin.services.by(caller.actor());
+    let by = admin.services.by(caller.acting());
     let now = by.at;
     let record = admin.services.store.update_token(token.record.id.clone(), update, by).await?;
     let view = TokenView::of(StoredToken { record, ..token }, now);

@@ -67,7 +67,7 @@ pub(super) async fn create(
         last_name: name("last_name", new.last_name)?,
         tenant: caller.tenant_for_new(asked)?,
     };
-    let user = admin.services.create_user(new, idempotency, caller.actor()).await?;
+    let user = admin.services.create_user(new, idempotency, caller.acting()).await?;
     let is_replay = user.is_replay();
     Ok(created(UserView::from(user.into_inner()), is_replay))
 }

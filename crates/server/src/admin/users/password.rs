@@ -48,7 +48,7 @@ pub(super) async fn set(
     let password = checked(new.password)?;
     let id = find(&admin, &caller, &id).await?.id;
     let services = &admin.services;
-    let user = services.set_password(id, password, new.revoke_tokens, caller.actor()).await?;
+    let user = services.set_password(id, password, new.revoke_tokens, caller.acting()).await?;
     Ok(no_store(axum::Json(UserView::from(user)).into_response()))
 }
 

@@ -56,7 +56,7 @@ pub(super) async fn create(
         expires_at: None,
         allowed_networks: None,
     };
-    let issued = shared.services.issue(request, Actor::owner(&owner.id)).await?;
+    let issued = shared.services.issue(request, Actor::owner(&owner.id).into()).await?;
     let IssuedSecret::Bearer(plain) = &issued.secret else { return Err(Error::Internal) };
     let body = NewKey {
         key_id: issued.record.id.as_str(),
@@ -92,8 +92,8 @@ pub(super) async fn revoke(
     } else {
         let caller = shared.by_api_key(&headers, client)?;
         let what = one(caller.token().id().clone(), None, RevocationReason::Unspecified);
-        let actor = Actor::token(caller.token().id());
-        matches!(shared.services.revoke(what, actor).await?, RevokeOutcome::Revoked(_))
+        let itself = Actor::token(caller.token().id()).into();
+        matches!(shared.services.revoke(what, itself).await?, RevokeOutcome::Revoked(_))
     };
     if !revoked {
         return Err(Error::KeyNotFound);

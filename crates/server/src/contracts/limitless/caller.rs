@@ -4,15 +4,33 @@
 use super::Error;
 use crate::contracts::Contracts;
 use crate::http::{ClientAddress, read_body};
+use crate::service::Acting;
 use crate::service::identity::IdentityError;
 use axum::body::Body;
 use http::{HeaderName, Request, header::AUTHORIZATION};
 use rescind_core::signature::SignedRequest;
-use rescind_core::{Demand, Malformed, Owner, Presented, ScopeSet};
+use rescind_core::{Demand, LetIn, Malformed, Owner, OwnerId, Presented, ScopeSet};
 use rescind_guard::Verified;
 use rescind_guard::credentials::{bearer_of, single};
 
 const IDENTITY: HeaderName = HeaderName::from_static("identity");
+
+/// A token that has signed a request to manage its partner's tokens.
+#[derive(Debug)]
+pub(super) struct Manager {
+    token: Verified,
+    let_in: LetIn,
+}
+
+impl Manager {
+    pub(super) fn partner(&self) -> &OwnerId {
+        &self.token.owner().id
+    }
+
+    pub(super) fn acting(&self) -> Acting {
+        Acting::token(self.token.token().id(), self.let_in.clone())
+    }
+}
 
 impl Contracts {
     /// The partner that the `identity` header names. Another credential beside it is refused.
@@ -35,9 +53,9 @@ impl Contracts {
         owner.filter(|owner| !owner.state.is_suspended()).ok_or(Error::NotAuthenticated)
     }
 
-    /// The partner's token that signed this request, body and all. Nothing but signing is taken
-    /// here.
-    pub(super) async fn signed(&self, request: Request<Body>) -> Result<Verified, Error> {
+    /// The partner's token that signed this request, body and all, if the partner manages its own
+    /// tokens. Nothing but signing is taken here.
+    pub(super) async fn manager(&self, request: Request<Body>) -> Result<Manager, Error> {
         let (parts, body) = request.into_parts();
         if parts.headers.contains_key(IDENTITY) {
             return Err(Error::NotAuthenticated);
@@ -50,8 +68,10 @@ impl Contracts {
         let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
         let request = SignedRequest::with_body(parts.method.as_str(), target, &body);
         let client = parts.extensions.get::<ClientAddress>().and_then(|client| client.known());
-        let demand = Demand { admin: false, scopes: &ScopeSet::default(), client };
-        Ok(self.services.guard.signed(&signed, &request, &demand)?)
+        let let_in = LetIn { client, token_management: true, ..LetIn::default() };
+        let token = self.services.guard.signed(&signed, &request, &let_in.demand())?;
+        let manages = token.owner().capabilities.token_management;
+        if manages { Ok(Manager { token, let_in }) } else { Err(Error::TokenManagementOff) }
     }
 
     pub(super) fn carries_identity(headers: &http::HeaderMap) -> bool {

@@ -59,7 +59,7 @@ pub(super) async fn handle(
         expires_at: None,
         allowed_networks: None,
     };
-    let issued = shared.services.issue(request, Actor::owner(&owner.id)).await?;
+    let issued = shared.services.issue(request, Actor::owner(&owner.id).into()).await?;
     answer(&owner, &issued).ok_or(Error::Internal)
 }
 

@@ -28,11 +28,8 @@ pub(super) async fn handle(
     State(shared): State<Arc<Contracts>>,
     request: Request<Body>,
 ) -> Result<Response, Error> {
-    let caller = shared.signed(request).await?;
-    if !caller.owner().capabilities.token_management {
-        return Err(Error::TokenManagementOff);
-    }
-    let tokens = shared.services.active_tokens(&caller.owner().id, TokenKind::Signing).await?;
+    let caller = shared.manager(request).await?;
+    let tokens = shared.services.active_tokens(caller.partner(), TokenKind::Signing).await?;
     let body: Vec<_> = tokens.iter().map(ApiToken::from).collect();
     Ok(no_store(Json(body).into_response()))
 }

@@ -13,7 +13,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::Request;
-use rescind_core::{Actor, RevocationReason, TokenId};
+use rescind_core::{RevocationReason, TokenId};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -27,13 +27,10 @@ pub(super) async fn handle(
     request: Request<Body>,
 ) -> Result<Response, Error> {
     let id = token_id(request.uri().path());
-    let caller = shared.signed(request).await?;
-    if !caller.owner().capabilities.token_management {
-        return Err(Error::TokenManagementOff);
-    }
+    let caller = shared.manager(request).await?;
     let id = id.ok_or(Error::TokenNotFound)?;
-    let what = one(id, Some(caller.owner().id.clone()), RevocationReason::Unspecified);
-    match shared.services.revoke(what, Actor::token(caller.token().id())).await? {
+    let what = one(id, Some(caller.partner().clone()), RevocationReason::Unspecified);
+    match shared.services.revoke(what, caller.acting()).await? {
         RevokeOutcome::Revoked(_) => {
             let body = Message { message: "API token revoked successfully" };
             Ok(no_store(Json(body).into_response()))

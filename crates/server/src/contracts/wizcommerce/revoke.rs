@@ -30,8 +30,8 @@ pub(super) async fn handle(
     let scopes = ScopeSet::default();
     let demand = Demand { admin: false, scopes: &scopes, client: client.known() };
     let id = shared.services.guard.bearer(text, &demand)?.token().id().clone();
-    let actor = Actor::token(&id);
-    match shared.services.revoke(one(id, None, RevocationReason::Unspecified), actor).await? {
+    let itself = Actor::token(&id).into();
+    match shared.services.revoke(one(id, None, RevocationReason::Unspecified), itself).await? {
         RevokeOutcome::Revoked(_) => {
             let body = RevokeTokenResponse { message: "Token revoked successfully" };
             Ok(no_store(Json(body).into_response()))

@@ -35,8 +35,8 @@ pub(super) async fn handle(
         return Err(Error::UnsupportedTokenType);
     }
     let id = found.record.id;
-    let actor = Actor::token(&id);
-    services.revoke(one(id, None, RevocationReason::Unspecified), actor).await?;
+    let itself = Actor::token(&id).into();
+    services.revoke(one(id, None, RevocationReason::Unspecified), itself).await?;
     Ok(done())
 }
 

@@ -203,6 +203,8 @@ impl Model {
             by.at.plus_millis(since(old.issued_at).max(since(by.at)))
         });
         let asked = what.lifetime.map(|time| by.at.plus_millis(time.as_millis() as i64));
+        let itself = by.actor.token_id().as_ref() == Some(&old.id);
+        let most = old.expires_at.filter(|_| itself);
         let overlap_from_first_use = match what.overlap {
             Overlap::FromFirstUse(overlap) => Some(overlap),
             _ => None,
@@ -211,7 +213,7 @@ impl Model {
             id: what.id.clone(),
             scopes: ScopeSet::parse(old.scopes.iter().filter(kept)).unwrap(),
             issued_at: self.time_of_issue(&old.owner, old.kind, by.at),
-            expires_at: asked.or(given),
+            expires_at: asked.or(given).map(|end| most.map_or(end, |most| most.min(end))).or(most),
             rotation: Some(Rotation { from: old.id.clone(), overlap_from_first_use }),
             ..old.clone()
         }

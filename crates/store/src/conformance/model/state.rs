@@ -2,7 +2,8 @@
 
 use crate::{By, Epoch, Idempotency, IssuedBefore, StoreError, StoredToken};
 use rescind_core::{
-    NotBefore, Owner, OwnerId, TenantId, Timestamp, TokenId, TokenKind, TokenRecord, TokenState,
+    LetIn, NetworkSet, NotBefore, Owner, OwnerId, TenantId, Timestamp, TokenId, TokenKind,
+    TokenRecord, TokenState,
 };
 use std::collections::BTreeMap;
 
@@ -73,14 +74,13 @@ impl Model {
             && start.is_none_or(|start| token.issued_at >= start)
     }
 
-    pub(super) fn is_suspended(&self, owner: &OwnerId) -> bool {
-        self.owner(owner).is_some_and(|owner| owner.state.is_suspended())
-    }
-
     pub(super) fn may_act(&self, by: &By) -> bool {
         let Some(id) = by.actor.token_id() else { return true };
-        let token = self.token(&id);
-        token.is_some_and(|token| self.in_force(token, by.at) && !self.is_suspended(&token.owner))
+        let Some(token) = self.token(&id) else { return false };
+        let Some(owner) = self.owner(&token.owner) else { return false };
+        self.in_force(token, by.at)
+            && !owner.state.is_suspended()
+            && by.let_in.as_ref().is_none_or(|let_in| is_for(token, owner, let_in))
     }
 
     pub(super) fn administered_until(&self, now: Timestamp) -> Option<Timestamp> {
@@ -138,6 +138,19 @@ impl Model {
         let made = Made { request: *request.as_bytes(), id: id.into(), at: by.at };
         self.made.insert(*key.as_bytes(), made);
     }
+}
+
+/// Whether a token may do what it was let in for, as far as it is in force.
+fn is_for(token: &TokenRecord, owner: &Owner, let_in: &LetIn) -> bool {
+    let bounds = &owner.capabilities;
+    let networks = [&token.allowed_networks, &bounds.allowed_networks];
+    let here = |set: &NetworkSet| let_in.client.is_some_and(|client| set.contains(client));
+    let most = bounds.allowed_scopes.as_ref();
+    (token.kind == TokenKind::Admin) == let_in.admin
+        && networks.into_iter().flatten().all(here)
+        && (let_in.scopes.iter())
+            .all(|name| token.scopes.contains(name) && most.is_none_or(|most| most.contains(name)))
+        && (bounds.token_management || !let_in.token_management)
 }
 
 fn remembered(made: &Made, by: &By) -> bool {

@@ -11,7 +11,7 @@ use crate::{
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use rescind_core::{
-    Actor, NetworkSet, OwnerId, RevocationReason, ScopeSet, TenantId, Timestamp, TokenId,
+    Actor, LetIn, NetworkSet, OwnerId, RevocationReason, ScopeSet, TenantId, Timestamp, TokenId,
     TokenKind, TokenUpdate,
 };
 use std::time::Duration;
@@ -54,10 +54,19 @@ impl Walk {
 
     pub(super) fn by(&mut self, number: i64) -> By {
         let at = self.moment(number);
-        if self.odds(0.2) {
-            By { actor: Actor::token(&self.token_id()), at }
-        } else {
-            By { at, ..by(0) }
+        if !self.odds(0.2) {
+            return By { at, ..by(0) };
+        }
+        By { actor: Actor::token(&self.token_id()), let_in: self.maybe(0.6, Self::let_in), at }
+    }
+
+    fn let_in(&mut self) -> LetIn {
+        let clients = [None, Some([192, 0, 2, 7].into()), Some([198, 51, 100, 7].into())];
+        LetIn {
+            admin: self.odds(0.5),
+            scopes: self.scopes(),
+            client: self.one(&clients),
+            token_management: self.odds(0.2),
         }
     }
 

@@ -74,7 +74,7 @@ pub(crate) fn at(seconds: i64) -> Timestamp {
 }
 
 pub(crate) fn by(seconds: i64) -> By {
-    By { actor: Actor::system("test"), at: at(seconds) }
+    By { actor: Actor::system("test"), let_in: None, at: at(seconds) }
 }
 
 pub(crate) fn id(name: &str) -> TokenId {
