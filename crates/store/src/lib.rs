@@ -1,9 +1,8 @@
 //! Durable records: what the truth is, and how it is written down so that it stays true.
 //!
 //! Two traits, [`ReadStore`] and [`WriteStore`], with one conformance suite that every backend
-//! runs: SQLite for one node, PostgreSQL for several, which need [`SharedStore`] besides. Each
-//! mutation is one named transaction that also writes its audit entry, raises the epoch if it
-//! changes what is in memory, commits durably, and only then tells the [`Follower`] (the index in
+//! runs. Each mutation is one named transaction that also writes its audit entry, raises the epoch
+//! if it changes what is in memory, commits durably, and only then tells the [`Follower`] (the index in
 //! memory) and returns. Policy is not decided here: rules come from `rescind-core` and run inside
 //! the transaction.
 
@@ -24,5 +23,7 @@ pub mod conformance;
 
 pub use model::*;
 pub use seal::{KeyId, KeyRing, KeyRingError};
-pub use shared::{Applied, Bell, Doorbell, Fetched, LoadError, LogPage, Member, SharedStore};
+pub use shared::{
+    Applied, Bell, Doorbell, Fetched, LoadError, Loaded, LogPage, Member, Ring, Roll, SharedStore,
+};
 pub use traits::{Follower, ReadStore, Settler, Store, WriteStore};

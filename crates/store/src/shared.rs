@@ -4,7 +4,10 @@
 use crate::{Change, Epoch, StoreError, postgres::DurabilityReport};
 use async_trait::async_trait;
 use rescind_core::{Digest, TokenId};
-use tokio::sync::watch;
+use tokio::sync::broadcast;
+
+/// Rings that wait for whoever is slow to hear them; more, and it is told to look.
+const RINGS_MAX: usize = 4_096;
 
 /// One start of one node, as it stands among the others.
 ///
@@ -22,6 +25,22 @@ pub struct Member {
     pub renewals: u64,
     /// Where other nodes reach it, if they can.
     pub address: Option<String>,
+}
+
+/// All members, and the epoch of the snapshot that they were read in: whoever joined after it is
+/// not among them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Roll {
+    pub head: Epoch,
+    pub members: Vec<Member>,
+}
+
+/// Of which moment the whole set is that was loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    pub epoch: Epoch,
+    /// As in [`LogPage`].
+    pub timeline: u32,
 }
 
 /// What changed after an epoch, as it was in one snapshot.
@@ -61,36 +80,57 @@ pub enum Fetched {
     Revoked,
 }
 
-/// Rings when another node may have changed something. A hint: rings can be lost, late or doubled,
-/// and several may sound like one.
-#[derive(Clone, Debug)]
-pub struct Doorbell(watch::Receiver<Option<Epoch>>);
+/// What is heard of other nodes. A hint: rings can be lost, late or doubled.
+#[derive(Debug)]
+pub struct Doorbell {
+    rings: broadcast::Receiver<Ring>,
+    /// Whoever begins to hear has missed what was before.
+    heard: bool,
+}
+
+/// One ring.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ring {
+    /// Some may have been missed: look for yourself.
+    Look,
+    /// The log has grown up to here.
+    Committed(Epoch),
+    /// A member has applied everything up to here.
+    Acknowledged { node: String, incarnation: u64, applied: Epoch },
+}
 
 /// What a store rings.
-#[derive(Debug, Default)]
-pub struct Bell(watch::Sender<Option<Epoch>>);
+#[derive(Debug)]
+pub struct Bell(broadcast::Sender<Ring>);
+
+impl Default for Bell {
+    fn default() -> Self {
+        Self(broadcast::Sender::new(RINGS_MAX))
+    }
+}
 
 impl Bell {
-    /// An epoch that was announced, or `None` to say "look".
-    pub fn ring(&self, epoch: Option<Epoch>) {
-        self.0.send_replace(epoch);
+    /// Nobody may be listening yet.
+    pub fn ring(&self, ring: Ring) {
+        let _ = self.0.send(ring);
     }
 
     pub fn doorbell(&self) -> Doorbell {
-        let mut heard = self.0.subscribe();
-        // Whoever begins to hear has missed what was before.
-        heard.mark_changed();
-        Doorbell(heard)
+        Doorbell { rings: self.0.subscribe(), heard: false }
     }
 }
 
 impl Doorbell {
-    /// Waits for the next ring. The epoch that was announced, or `None` to say "look": rings may
-    /// have been missed while nobody listened. The first comes at once. `Err` once the store is
-    /// gone.
-    pub async fn rung(&mut self) -> Result<Option<Epoch>, StoreError> {
-        self.0.changed().await.map_err(|_| StoreError::Unavailable(None))?;
-        Ok(*self.0.borrow_and_update())
+    /// Waits for the next ring. The first comes at once. `Err` once the store is closed.
+    pub async fn rung(&mut self) -> Result<Ring, StoreError> {
+        if !std::mem::replace(&mut self.heard, true) {
+            return Ok(Ring::Look);
+        }
+        match self.rings.recv().await {
+            Ok(ring) => Ok(ring),
+            Err(broadcast::error::RecvError::Lagged(_)) => Ok(Ring::Look),
+            Err(broadcast::error::RecvError::Closed) => Err(StoreError::Unavailable(None)),
+        }
     }
 }
 
@@ -113,7 +153,8 @@ pub trait SharedStore: Send + Sync {
         lease_ms: u64,
     ) -> Result<bool, StoreError>;
 
-    /// Says what was applied, between renewals. `false`: the row is not there any more.
+    /// Says what was applied, between renewals: to whoever listens, and in the row, which need not
+    /// survive a crash of the database. `false`: the row is not there any more.
     async fn acknowledge(
         &self,
         node: &str,
@@ -125,7 +166,7 @@ pub trait SharedStore: Send + Sync {
     async fn leave(&self, node: &str, incarnation: u64) -> Result<(), StoreError>;
 
     /// All of them, however dead they look.
-    async fn members(&self) -> Result<Vec<Member>, StoreError>;
+    async fn members(&self) -> Result<Roll, StoreError>;
 
     /// Removes one that has not renewed since. `false`: it has, or it was not there.
     async fn remove_member(
@@ -147,7 +188,7 @@ pub trait SharedStore: Send + Sync {
     /// Empties the follower and tells it the whole set, of one snapshot, whose epoch this answers.
     /// Nothing that is in the follower meanwhile may be called valid: the node must hold no lease.
     /// After an error it is empty, and [`SharedStore::applied`] is `None`.
-    async fn load(&self) -> Result<Epoch, LoadError>;
+    async fn load(&self) -> Result<Loaded, LoadError>;
 
     /// Looks for a bearer token that the index does not know.
     async fn fetch_bearer(&self, digest: &Digest) -> Result<Fetched, StoreError>;

@@ -22,7 +22,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 use tokio_postgres::Row;
 
 /// Told to all nodes when the epoch was raised, with the epoch.
-pub(super) const CHANNEL: &str = "rescind_epoch";
+pub(super) const COMMITTED: &str = "rescind_epoch";
 
 /// Takes the right to write. Whatever is read after that is what the last one who had it left: at
 /// this level of isolation each statement sees what was committed before it.
@@ -115,7 +115,7 @@ async fn raise(tx: &Tx) -> Result<(), Fault> {
     let times: Vec<_> = log.iter().map(|entry| entry.at.as_millis()).collect();
     let (epoch, told) = (signed(tx.books.epoch), tx.books.epoch.to_string());
     let logged: [Parameter<'_>; 5] = [&epochs, &whats, &subjects, &reasons, &times];
-    let (raised, rung): ([Parameter<'_>; 1], [Parameter<'_>; 2]) = ([&epoch], [&CHANNEL, &told]);
+    let (raised, rung): ([Parameter<'_>; 1], [Parameter<'_>; 2]) = ([&epoch], [&COMMITTED, &told]);
     let written = try_join!(
         tx.execute(
             "INSERT INTO revocation_log (seq, what, subject, reason, at)

@@ -21,7 +21,9 @@ use tokio::{
     time::timeout,
 };
 use tokio_postgres::{
-    AsyncMessage, Client, Config, Connection, NoTls, config::TargetSessionAttrs, error::Severity,
+    AsyncMessage, Client, Config, Connection, NoTls,
+    config::{Host, TargetSessionAttrs},
+    error::Severity,
 };
 
 /// For one host to take a connection. An answer from the other end of the world takes half a second.
@@ -64,6 +66,16 @@ impl Connector {
         config.keepalives_idle(KEEPALIVE_IDLE);
         config.tcp_user_timeout(TCP_TIMEOUT);
         Self { config, tls }
+    }
+
+    /// Without anything that is a secret, or could be.
+    pub(super) fn place(&self) -> String {
+        let host = match self.config.get_hosts().first() {
+            Some(Host::Tcp(name)) => name.clone(),
+            Some(Host::Unix(path)) => path.display().to_string(),
+            None => String::new(),
+        };
+        format!("{host}/{}", self.config.get_dbname().unwrap_or_default())
     }
 
     pub(super) async fn session(&self) -> Result<Session, Fault> {

@@ -1,17 +1,18 @@
-//! Listening for other nodes' commits, on a connection that does nothing else.
+//! Listening for other nodes: for their commits, and for what they have applied, on a connection
+//! that does nothing else.
 //!
 //! A notification is a hint: it may come late, twice or never, and a pooler in between swallows all
-//! of them. So nothing rests on it but speed. After each new connection the bell rings once without
-//! an epoch, for whatever was missed meanwhile.
+//! of them. So nothing rests on it but speed. After each new connection the bell says "look", for
+//! whatever was missed meanwhile.
 
-use super::{batch::CHANNEL, connection::Connector, fault::Fault};
-use crate::{Bell, outage::chain};
+use super::{batch::COMMITTED, connection::Connector, fault::Fault, members::APPLIED};
+use crate::{Bell, Ring, outage::chain};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::oneshot,
     time::{sleep, timeout},
 };
-use tokio_postgres::AsyncMessage;
+use tokio_postgres::{AsyncMessage, Notification};
 
 /// How often it is asked whether the connection is still there. One that is cut without a word looks
 /// just like silence.
@@ -46,13 +47,13 @@ async fn listen_once(
         .listening(move |message| {
             let _reading = &reading;
             if let AsyncMessage::Notification(told) = message {
-                rings.ring(told.payload().parse().ok());
+                rings.ring(read(&told).unwrap_or(Ring::Look));
             }
         })
         .await?;
-    session.batch_execute(&format!("LISTEN {CHANNEL}")).await?;
+    session.batch_execute(&format!("LISTEN {COMMITTED}; LISTEN {APPLIED}")).await?;
     *heard = true;
-    bell.ring(None);
+    bell.ring(Ring::Look);
     loop {
         if timeout(PROBE_EVERY, &mut ended).await.is_ok() {
             return Err(Fault::Away("the connection has ended".into()));
@@ -61,4 +62,13 @@ async fn listen_once(
             .await
             .map_err(|_| Fault::TimedOut("listening"))??;
     }
+}
+
+fn read(told: &Notification) -> Option<Ring> {
+    if told.channel() == COMMITTED {
+        return told.payload().parse().ok().map(Ring::Committed);
+    }
+    let mut words = told.payload().split(' ');
+    let (applied, incarnation) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    Some(Ring::Acknowledged { node: words.next()?.into(), incarnation, applied })
 }

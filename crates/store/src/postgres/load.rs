@@ -11,7 +11,9 @@ use super::{
     memory::Memory,
     rows::{Columns, OWNER_COLUMNS, RECORD_COLUMNS, Unopened},
 };
-use crate::{Change, Epoch, KeyRing, KeyRingError, LoadError, StoreError, outage::Outage};
+use crate::{
+    Change, KeyRing, KeyRingError, LoadError, Loaded, LogPage, StoreError, outage::Outage,
+};
 use futures_util::TryStreamExt;
 use std::{pin::pin, time::Duration};
 use tokio::time::timeout;
@@ -29,14 +31,14 @@ pub(super) async fn load(
     connector: &Connector,
     memory: &Memory,
     keys: &KeyRing,
-) -> Result<Epoch, LoadError> {
+) -> Result<Loaded, LoadError> {
     let clear = || memory.clear().map_err(|cause| StoreError::from(Outage::Failed(cause)));
     clear()?;
     let emptied = Emptied(memory);
     let loaded = timeout(LOAD_TIMEOUT, run(connector, memory, keys)).await;
-    let epoch = loaded.map_err(|_| StoreError::from(Fault::TimedOut("the load")))??;
+    let loaded = loaded.map_err(|_| StoreError::from(Fault::TimedOut("the load")))??;
     emptied.filled();
-    Ok(epoch)
+    Ok(loaded)
 }
 
 /// Whoever gives up a load leaves nothing behind that is half of one.
@@ -55,17 +57,16 @@ impl Drop for Emptied<'_> {
     }
 }
 
-async fn run(connector: &Connector, memory: &Memory, keys: &KeyRing) -> Result<Epoch, LoadError> {
+async fn run(connector: &Connector, memory: &Memory, keys: &KeyRing) -> Result<Loaded, LoadError> {
     let session = connector.session().await.map_err(StoreError::from)?;
     let patient = format!("SET statement_timeout = {}", LOAD_TIMEOUT.as_millis());
     session.batch_execute(&patient).await.map_err(Fault::from).map_err(StoreError::from)?;
     Ok(tell_all(&session, memory, keys).await?)
 }
 
-async fn tell_all(session: &Session, memory: &Memory, keys: &KeyRing) -> Result<Epoch, Unopened> {
+async fn tell_all(session: &Session, memory: &Memory, keys: &KeyRing) -> Result<Loaded, Unopened> {
     session.batch_execute(BEGIN).await?;
-    let row = session.query_one("SELECT n FROM epoch", &[]).await?;
-    let epoch = Columns::of(&row).count()?;
+    let LogPage { head: epoch, timeline, .. } = log::head(session).await?;
     let owners = format!("SELECT {OWNER_COLUMNS} FROM owners ORDER BY seq");
     // First: an owner stands before its tokens.
     tell(session, memory, &owners, |row| Ok(Change::Owner(Columns::of(row).owner()?))).await?;
@@ -83,7 +84,7 @@ async fn tell_all(session: &Session, memory: &Memory, keys: &KeyRing) -> Result<
     })
     .await?;
     memory.loaded(epoch).map_err(failed)?;
-    Ok(epoch)
+    Ok(Loaded { epoch, timeline })
 }
 
 async fn tell(

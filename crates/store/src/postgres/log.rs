@@ -54,6 +54,11 @@ pub(super) async fn read(session: &Session, after: Epoch) -> Result<LogPage, Fau
     Ok(page)
 }
 
+/// Where the log ends, as a page without changes.
+pub(super) async fn head(session: &Session) -> Result<LogPage, Fault> {
+    header(0, &session.query_one(HEAD, &[]).await?)
+}
+
 struct Queries {
     owners: String,
     bounds: String,

@@ -1,7 +1,7 @@
 //! Rows of members, on connections that nothing else uses.
 //!
 //! A renewal must not wait behind a list of tokens, and a revocation that reads the members must not
-//! wait behind a renewal: own row and others' rows have a connection each. What takes too long, or
+//! wait behind a renewal: own row, acknowledgements and others' rows have a connection each. What takes too long, or
 //! is given up half-way, loses its connection with whatever was on its way.
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
     tx::Parameter,
 };
 use crate::{
-    Epoch, LogPage, Member, StoreError,
+    Epoch, LogPage, Member, Roll, StoreError,
     outage::{Cause, Outage},
 };
 use futures_util::try_join;
@@ -27,8 +27,13 @@ const MEMBER_TIMEOUT: Duration = Duration::from_secs(8);
 /// Of these, for the commit.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(4);
 
+/// Told to all nodes when one has applied something: the epoch, its incarnation, its name.
+pub(super) const APPLIED: &str = "rescind_applied";
+
 pub(super) struct Members {
     own: Line,
+    /// What a node says between renewals, which must not wait for one.
+    words: Line,
     others: Line,
     /// For what a lease rests on besides.
     log: Line,
@@ -37,7 +42,7 @@ pub(super) struct Members {
 impl Members {
     pub(super) fn new(connector: &Connector) -> Self {
         let line = || Line { connector: connector.clone(), session: Mutex::new(None) };
-        Self { own: line(), others: line(), log: line() }
+        Self { own: line(), words: line(), others: line(), log: line() }
     }
 
     pub(super) async fn read_log(&self, after: Epoch) -> Result<LogPage, StoreError> {
@@ -87,10 +92,13 @@ impl Members {
         incarnation: u64,
         applied: Epoch,
     ) -> Result<bool, StoreError> {
-        let statement = "UPDATE members SET applied = greatest(applied, $3)
-             WHERE node = $1 AND incarnation = $2 RETURNING 1";
-        let asked: [Parameter<'_>; 3] = [&node, &incarnation.cast_signed(), &signed(applied)];
-        Ok(!self.own.transact(statement, &asked).await?.is_empty())
+        let statement = "WITH told AS (UPDATE members SET applied = greatest(applied, $3)
+                 WHERE node = $1 AND incarnation = $2 RETURNING 1)
+             SELECT pg_notify($4, $5), set_config('synchronous_commit', 'off', TRUE) FROM told";
+        let payload = format!("{applied} {incarnation} {node}");
+        let asked: [Parameter<'_>; 5] =
+            [&node, &incarnation.cast_signed(), &signed(applied), &APPLIED, &payload];
+        Ok(!self.words.transact(statement, &asked).await?.is_empty())
     }
 
     pub(super) async fn leave(&self, node: &str, incarnation: u64) -> Result<(), StoreError> {
@@ -98,11 +106,18 @@ impl Members {
         self.own.transact(statement, &[&node, &incarnation.cast_signed()]).await.map(drop)
     }
 
-    pub(super) async fn all(&self) -> Result<Vec<Member>, StoreError> {
-        let query = "SELECT node, incarnation, lease_ms, applied, renewals, address FROM members
-             ORDER BY node, incarnation";
+    /// One statement, and so one snapshot. The row of the epoch comes even if there is no member.
+    pub(super) async fn all(&self) -> Result<Roll, StoreError> {
+        let query = "SELECT n, node, incarnation, lease_ms, applied, renewals, address
+             FROM epoch LEFT JOIN members ON TRUE ORDER BY node, incarnation";
         let rows = self.others.transact(query, &[]).await?;
-        Ok(rows.iter().map(member).collect::<Result<_, _>>()?)
+        let mut roll = Roll { head: 0, members: Vec::with_capacity(rows.len()) };
+        for row in &rows {
+            let mut columns = Columns::of(row);
+            roll.head = columns.count()?;
+            roll.members.extend(member(columns)?);
+        }
+        Ok(roll)
     }
 
     pub(super) async fn remove(
@@ -118,16 +133,16 @@ impl Members {
     }
 }
 
-fn member(row: &Row) -> Result<Member, Fault> {
-    let mut columns = Columns::of(row);
-    Ok(Member {
-        node: columns.get()?,
+fn member(mut columns: Columns<'_>) -> Result<Option<Member>, Fault> {
+    let Some(node) = columns.get()? else { return Ok(None) };
+    Ok(Some(Member {
+        node,
         incarnation: columns.get::<i64>()?.cast_unsigned(),
         lease_ms: columns.count()?,
         applied: columns.count()?,
         renewals: columns.count()?,
         address: columns.get()?,
-    })
+    }))
 }
 
 /// One connection, used by one caller at a time.

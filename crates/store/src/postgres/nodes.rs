@@ -2,8 +2,8 @@
 
 use super::{DurabilityReport, fetch, load, memory::Unheard, store::PostgresStore};
 use crate::{
-    Applied, Doorbell, Epoch, Fetched, LoadError, LogPage, Member, SharedStore, StoreError,
-    outage::Outage,
+    Applied, Doorbell, Epoch, Fetched, LoadError, Loaded, LogPage, Member, Roll, SharedStore,
+    StoreError, outage::Outage,
 };
 use async_trait::async_trait;
 use rescind_core::{Digest, TokenId};
@@ -37,7 +37,7 @@ impl SharedStore for PostgresStore {
         self.members.leave(node, incarnation).await
     }
 
-    async fn members(&self) -> Result<Vec<Member>, StoreError> {
+    async fn members(&self) -> Result<Roll, StoreError> {
         self.members.all().await
     }
 
@@ -69,7 +69,7 @@ impl SharedStore for PostgresStore {
         Ok(self.memory.applied().map_err(Outage::Failed)?)
     }
 
-    async fn load(&self) -> Result<Epoch, LoadError> {
+    async fn load(&self) -> Result<Loaded, LoadError> {
         let _alone = self.loading.lock().await;
         load::load(&self.connector, &self.memory, &self.keys).await
     }

@@ -80,6 +80,11 @@ impl PostgresStore {
         }
     }
 
+    /// Host and database, to be shown.
+    pub fn place(&self) -> String {
+        self.connector.place()
+    }
+
     /// One named transaction: durable, and known to the follower, when this returns `Ok`.
     pub(super) async fn tx<T, E, F>(&self, name: &'static str, body: F) -> Result<T, E>
     where

@@ -5,7 +5,7 @@ use crate::sqlite::scene::{at, bearer, by, id, owner_id, partner, revocation, si
 use rescind_core::{Digest, RevocationReason, TokenUpdate, audit::Walk};
 use rescind_store::{
     Applied, AuditFilter, Fetched, IssuedBefore, NewRotation, Overlap, OwnerUpdate, ReadStore,
-    RevocationOfAll, SetRevocation, SharedStore, TokenSet, WriteStore,
+    RevocationOfAll, Ring, SetRevocation, SharedStore, TokenSet, WriteStore,
     conformance::postgres::Database,
 };
 use std::{sync::Arc, time::Duration};
@@ -188,7 +188,7 @@ async fn nothing_is_fetched_into_a_memory_that_was_not_loaded() {
     assert_eq!(store.apply(page).unwrap(), Applied::NothingLoaded);
     store.revoke(revocation("b"), by(2)).await.unwrap();
     assert_eq!(memory.held(), super::scene::Held::default());
-    assert_eq!(store.load().await.unwrap(), 1);
+    assert_eq!(store.load().await.unwrap().epoch, 1);
     assert!(!memory.held().tokens.contains_key(&id("b")));
     assert_eq!(memory.held().tokens.len(), 3);
 }
@@ -226,7 +226,7 @@ async fn node_that_is_too_far_behind_is_told_to_load() {
     let page = node.store.read_log(0).await.unwrap();
     assert!(page.too_far);
     assert_eq!(node.store.apply(page).unwrap(), Applied::Gap);
-    assert_eq!(node.store.load().await.unwrap(), 1);
+    assert_eq!(node.store.load().await.unwrap().epoch, 1);
     assert_eq!(node.memory.held().owners.len(), 65_537);
 }
 
@@ -338,13 +338,13 @@ async fn bell_rings_for_each_epoch_and_after_the_line_was_cut() {
     }
     a.store.issue(bearer("quiet", "u"), by(2)).await.unwrap();
     a.store.revoke(revocation("b"), by(3)).await.unwrap();
-    while ring(&mut bell).await != Some(1) {}
+    while ring(&mut bell).await != Ring::Committed(1) {}
     let cut = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {listening}");
     assert_eq!(sql.query(&cut, &[]).await.unwrap().len(), 2);
     a.store.revoke(revocation("c"), by(4)).await.unwrap();
     // Nobody listened: it says to look, once somebody does again.
-    assert_eq!(ring(&mut bell).await, None);
+    assert_eq!(ring(&mut bell).await, Ring::Look);
     assert_eq!(b.look().await, 2);
     a.store.revoke(revocation("d"), by(5)).await.unwrap();
-    assert_eq!(ring(&mut bell).await, Some(3));
+    assert_eq!(ring(&mut bell).await, Ring::Committed(3));
 }
