@@ -8,8 +8,9 @@ use http::header;
 use http_body::Body;
 use rescind_core::signature::{Content, SignedRequest};
 use rescind_core::{Demand, Presented, SignedHeaders};
+use rescind_guard::Verified;
 use rescind_guard::credentials::CredentialHeaders;
-use rescind_guard::{Guard, Verified};
+use rescind_node::Verifier;
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use std::time::Duration;
 /// Decides about requests, for every way of enforcement. See the crate's head.
 #[derive(Debug)]
 pub struct Gatekeeper {
-    guard: Arc<Guard>,
+    verifier: Arc<Verifier>,
     credentials: CredentialHeaders,
     challenges: Challenges,
     signed_bodies: SignedBodies,
@@ -44,30 +45,30 @@ pub enum Read<B> {
 impl Gatekeeper {
     /// `signed_body_bytes_max` bounds each body that is held until its signature is known.
     pub fn new(
-        guard: Arc<Guard>,
+        verifier: Arc<Verifier>,
         credentials: CredentialHeaders,
         signed_body_bytes_max: u64,
     ) -> Self {
         Self {
-            guard,
+            verifier,
             challenges: Challenges::new(&credentials),
             credentials,
             signed_bodies: SignedBodies::at_most(signed_body_bytes_max),
         }
     }
 
-    /// By what is at hand: waits for nothing.
-    pub fn verify(
+    /// By what is at hand: waits for no body.
+    pub async fn verify(
         &self,
         original: &Original<'_>,
         content: Content<'_>,
         demand: &Demand<'_>,
     ) -> Result<Verified, Refusal> {
         match self.presented(original)? {
-            Presented::Bearer(text) => self.bearer(text, demand),
+            Presented::Bearer(text) => self.bearer(text, demand).await,
             Presented::Signed(signed) => {
-                self.worth_reading(original, &signed, demand)?;
-                self.signed(original, &signed, content, demand)
+                self.worth_reading(original, &signed, demand).await?;
+                self.signed(original, &signed, content, demand).await
             }
         }
     }
@@ -88,16 +89,16 @@ impl Gatekeeper {
     {
         match self.presented(original)? {
             Presented::Bearer(text) => {
-                self.bearer(text, demand).map(|verified| (verified, Read::Untouched(body)))
+                Ok((self.bearer(text, demand).await?, Read::Untouched(body)))
             }
             Presented::Signed(signed) => {
-                self.worth_reading(original, &signed, demand)?;
+                self.worth_reading(original, &signed, demand).await?;
                 let bytes = self.signed_bodies.read(patience, body).await?;
                 let content = match sight {
                     Sight::Copy if bytes.is_empty() => Content::Unseen,
                     _ => Content::Body(&bytes),
                 };
-                let verified = self.signed(original, &signed, content, demand)?;
+                let verified = self.signed(original, &signed, content, demand).await?;
                 Ok((verified, Read::Whole(bytes)))
             }
         }
@@ -122,17 +123,18 @@ impl Gatekeeper {
         self.credentials.read(original.headers())?.ok_or(Refusal::NoCredential)
     }
 
-    fn bearer(&self, text: &str, demand: &Demand<'_>) -> Result<Verified, Refusal> {
-        self.guard.bearer(text, demand).map_err(|refusal| Refusal::of(refusal, demand))
+    async fn bearer(&self, text: &str, demand: &Demand<'_>) -> Result<Verified, Refusal> {
+        self.verifier.bearer(text, demand).await.map_err(|refusal| Refusal::of(refusal, demand))
     }
 
-    fn worth_reading(
+    async fn worth_reading(
         &self,
         original: &Original<'_>,
         signed: &SignedHeaders<'_>,
         demand: &Demand<'_>,
     ) -> Result<(), Refusal> {
-        self.guard.signed_is_hopeless(signed).map_err(|refusal| Refusal::of(refusal, demand))?;
+        let hopeless = self.verifier.signed_is_hopeless(signed).await;
+        hopeless.map_err(|refusal| Refusal::of(refusal, demand))?;
         // The coding's name is not signed: whoever changes it changes what the signed bytes mean,
         // and a few of them may unfold to gigabytes behind us.
         if original.headers().contains_key(header::CONTENT_ENCODING) {
@@ -141,7 +143,7 @@ impl Gatekeeper {
         Ok(())
     }
 
-    fn signed(
+    async fn signed(
         &self,
         original: &Original<'_>,
         signed: &SignedHeaders<'_>,
@@ -150,6 +152,7 @@ impl Gatekeeper {
     ) -> Result<Verified, Refusal> {
         let (method, target) = (original.method(), original.target());
         let request = SignedRequest { method, target, content };
-        self.guard.signed(signed, &request, demand).map_err(|r| Refusal::of(r, demand))
+        let verified = self.verifier.signed(signed, &request, demand).await;
+        verified.map_err(|refusal| Refusal::of(refusal, demand))
     }
 }

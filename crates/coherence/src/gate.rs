@@ -112,6 +112,11 @@ impl Gate {
         self.applied.load(Ordering::Acquire)
     }
 
+    /// To be shown; decided by is what [`Gate::view`] read.
+    pub fn lease_end(&self) -> BootInstant {
+        BootInstant(self.lease_end.load(Ordering::Acquire))
+    }
+
     /// Read this first.
     pub fn view(&self) -> View {
         let lease_end = BootInstant(self.lease_end.load(Ordering::Acquire));

@@ -87,6 +87,17 @@ impl Guard {
         self.gate.open_until(BootInstant::NEVER);
     }
 
+    /// One node of several: a lease that ends by the boot clock. Call it once everything is applied
+    /// that the lease rests on.
+    pub fn open_until(&self, end: BootInstant) {
+        self.gate.open_until(end);
+    }
+
+    /// Gives the lease up, until the next one.
+    pub fn close(&self) {
+        self.gate.seal();
+    }
+
     /// Whether a bearer token may do what `demand` says.
     pub fn bearer(&self, text: &str, demand: &Demand<'_>) -> Result<Verified, Refusal> {
         let digest = Digest::of(text.as_bytes());
@@ -134,6 +145,13 @@ impl Guard {
 
     pub fn is_open(&self) -> bool {
         self.gate.is_open(self.clock.boottime())
+    }
+
+    /// What is left of the lease; `None` without one, and with one that cannot lapse.
+    pub fn lease_remaining_millis(&self) -> Option<u64> {
+        let end = self.gate.lease_end();
+        let left = end.as_millis().saturating_sub(self.clock.boottime().as_millis());
+        (end != BootInstant::NEVER && left > 0).then_some(left)
     }
 
     pub fn index(&self) -> &Index {

@@ -198,10 +198,11 @@ impl Index {
         Arc::clone(self.tenants.lock().entry_ref(tenant).or_default())
     }
 
-    /// A token whose owner is not known is left out, and so refused: the store sends owners first.
+    /// A token whose owner is not known is left out. On the only node there is none, since the store
+    /// tells owners first; one of several has it fetched, owner and all, when it is first shown.
     pub(crate) fn put_token(&self, record: TokenRecord, material: Material) {
         let Some(owner) = self.owners.lock().get(&record.owner).cloned() else {
-            tracing::error!(token_id = %record.id, "token without a known owner: not loaded");
+            tracing::debug!(token_id = %record.id, "of an owner that is not known: left out");
             return;
         };
         let entry = Arc::new(self.entry(record, owner));

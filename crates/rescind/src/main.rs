@@ -6,6 +6,7 @@ mod client;
 mod commands;
 mod context;
 mod dev;
+mod engine;
 mod failure;
 mod input;
 mod logging;

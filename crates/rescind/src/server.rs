@@ -1,6 +1,7 @@
 //! The composition root: a configuration in, a running server out. The only real clock is chosen
 //! here.
 
+use crate::engine::Engine;
 use crate::failure::Failure;
 use http::HeaderName;
 use rescind_core::{
@@ -21,9 +22,8 @@ use rescind_server::public::{self, Served};
 use rescind_server::service::identity::Identity;
 use rescind_server::service::{LoginLimits, Passwords, Services, Settings};
 use rescind_server::verify;
-use rescind_store::sqlite::{OpenError, Options, SqliteStore};
 use rescind_store::{
-    By, IssueError, KeyRing, Material, NewOwner, NewToken, OwnerClass, OwnerFilter, Store,
+    By, IssueError, KeyRing, Material, NewOwner, NewToken, OwnerClass, OwnerFilter,
 };
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -40,7 +40,7 @@ pub(crate) struct Running {
     pub(crate) grpc: Option<SocketAddr>,
     pub(crate) services: Arc<Services>,
     gateway: Arc<Gateway>,
-    store: Arc<SqliteStore>,
+    engine: Engine,
     stop: watch::Sender<bool>,
     serving: JoinSet<()>,
     /// Ended with the server.
@@ -72,11 +72,13 @@ pub(crate) async fn start(
     ];
     let guard = Arc::new(Guard::new(Arc::clone(&clock), prefixes));
     let key_ring = key_ring(config, credentials)?;
-    let store = open_store(config, key_ring, Arc::clone(&guard)).await?;
-    guard.open_for_good();
+    let engine = Engine::open(config, key_ring, Arc::clone(&guard), credentials).await?;
+    let verifier = Arc::clone(&engine.verifier);
     let services = Arc::new(Services {
-        store: Arc::clone(&store) as Arc<dyn Store>,
+        store: Arc::clone(&engine.store),
+        cluster: engine.cluster.clone(),
         guard: Arc::clone(&guard),
+        verifier: Arc::clone(&verifier),
         identity: Identity::new(&config.identity, clock).map_err(setup("identity.issuers"))?,
         passwords: passwords(&config.login)?,
         login_limits: login_limits(&config.login),
@@ -87,11 +89,11 @@ pub(crate) async fn start(
     }
     let credential_headers = credential_headers(config)?;
     let signed_body_bytes_max = config.gateway.signed_body_bytes_max;
-    let gatekeeper = Gatekeeper::new(guard, credential_headers, signed_body_bytes_max);
+    let gatekeeper = Gatekeeper::new(verifier, credential_headers, signed_body_bytes_max);
     let gatekeeper = Arc::new(gatekeeper);
     let gateway = Gateway::new(&config.gateway, Arc::clone(&gatekeeper));
     let gateway = Arc::new(gateway.map_err(setup("gateway"))?);
-    listeners.serve(config, services, gateway, store, gatekeeper)
+    listeners.serve(config, services, gateway, engine, gatekeeper)
 }
 
 impl Running {
@@ -105,16 +107,14 @@ impl Running {
 
     /// Returns why, if the server can no longer go on by itself.
     pub(crate) async fn failed(&self) -> String {
-        self.store.failed().await
+        self.engine.failed().await
     }
 
     /// Stops accepting, lets requests in flight finish, writes everything down.
     pub(crate) async fn stop(mut self) {
         let _ = self.stop.send(true);
         while self.serving.join_next().await.is_some() {}
-        if let Err(error) = self.store.close().await {
-            tracing::warn!(%error, "the store was not closed cleanly; nothing that was answered is lost");
-        }
+        self.engine.close().await;
     }
 }
 
@@ -136,7 +136,7 @@ impl Listeners {
         config: &Config,
         services: Arc<Services>,
         gateway: Arc<Gateway>,
-        store: Arc<SqliteStore>,
+        engine: Engine,
         gatekeeper: Arc<Gatekeeper>,
     ) -> Result<Running, Failure> {
         let (stop, stopped) = watch::channel(false);
@@ -157,7 +157,7 @@ impl Listeners {
         let operators = Arc::new(Admin {
             services: Arc::clone(&services),
             gatekeeper: Arc::clone(&gatekeeper),
-            store_path: config.store.path.clone(),
+            store: engine.place.clone(),
             started_at: services.now(),
         });
         let forward_auth = Arc::new(ForwardAuth {
@@ -190,7 +190,7 @@ impl Listeners {
             grpc,
             services,
             gateway,
-            store,
+            engine,
             stop,
             serving,
             _background,
@@ -235,43 +235,6 @@ fn grpc_limits(config: &Config) -> grpc::Limits {
         idle_timeout: config.grpc.idle_timeout,
         body_bytes_max: config.gateway.signed_body_bytes_max.try_into().unwrap_or(usize::MAX),
         messages_bytes_max: grpc::MESSAGES_BYTES_MAX,
-    }
-}
-
-async fn open_store(
-    config: &Config,
-    key_ring: KeyRing,
-    follower: Arc<Guard>,
-) -> Result<Arc<SqliteStore>, Failure> {
-    let options = Options { path: config.store.database(), key_ring, follower };
-    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(options)).await;
-    match opened {
-        Ok(Ok(store)) => Ok(Arc::new(store)),
-        Ok(Err(error)) => Err(store_failure(&error)),
-        Err(_) => Err(Failure::unreachable("opening the store ended abnormally")),
-    }
-}
-
-fn store_failure(error: &OpenError) -> Failure {
-    let failure = Failure::unreachable(chain(error));
-    match error {
-        OpenError::Locked { .. } => {
-            failure.next("stop the other server, or give this one a directory of its own")
-        }
-        OpenError::Foreign { .. } => failure.next("give this server a directory of its own"),
-        OpenError::DiskFull { .. } => {
-            failure.next("free some space; everything that was answered is kept")
-        }
-        OpenError::Permission { .. } => {
-            failure.next("give it to that user (chown), or choose another directory")
-        }
-        // Nothing but a backup helps, and that is said. Whether to begin anew is for `dev` to say,
-        // and for no other fault: nobody is to be advised to delete what is well.
-        OpenError::NotADatabase { .. }
-        | OpenError::Corrupt { .. }
-        | OpenError::KeyMissing { .. }
-        | OpenError::Secret { .. } => failure,
-        _ => failure.next("see whether another program has it open, and whether the disk is well"),
     }
 }
 

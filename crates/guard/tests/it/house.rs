@@ -18,6 +18,11 @@ pub const START: Timestamp = Timestamp::from_millis(1_774_267_200_000);
 pub struct TestClock(AtomicI64);
 
 impl TestClock {
+    /// As a signing client writes it.
+    pub fn text(&self) -> String {
+        self.now().to_rfc3339_millis()
+    }
+
     pub fn set(&self, now: Timestamp) {
         self.0.store(now.as_millis(), Ordering::SeqCst);
     }
@@ -34,7 +39,7 @@ impl Clock for TestClock {
 }
 
 pub struct House {
-    pub guard: Guard,
+    pub guard: Arc<Guard>,
     pub clock: Arc<TestClock>,
 }
 
@@ -54,7 +59,7 @@ impl House {
     pub fn sealed() -> Self {
         let clock = Arc::new(TestClock(AtomicI64::new(START.as_millis())));
         let prefixes = vec![TokenPrefix::parse("api_prod_").unwrap()];
-        let guard = Guard::new(Arc::clone(&clock) as Arc<dyn Clock>, prefixes);
+        let guard = Arc::new(Guard::new(Arc::clone(&clock) as Arc<dyn Clock>, prefixes));
         guard.apply(Change::Owner(ada()));
         Self { guard, clock }
     }
@@ -109,7 +114,7 @@ impl House {
         signer: &Signer,
         request: &SignedRequest<'_>,
     ) -> Result<TokenId, Refusal> {
-        let timestamp = self.clock.now().to_rfc3339_millis();
+        let timestamp = self.clock.text();
         let signature = signer.secret.key().sign(&timestamp, request);
         let signed = SignedHeaders::parse(signer.id.as_str(), &timestamp, &signature).unwrap();
         let verified = self.guard.signed(&signed, request, &demand(&ScopeSet::default()));

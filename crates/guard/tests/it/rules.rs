@@ -126,7 +126,7 @@ fn token_without_a_known_owner_is_not_loaded() {
     let clock = std::sync::Arc::clone(house.guard.clock());
     let empty = rescind_guard::Guard::new(clock, Vec::new());
     empty.open_for_good();
-    let strangers = House { guard: empty, clock: house.clock };
+    let strangers = House { guard: empty.into(), clock: house.clock };
     let (_, token) = strangers.issue(&[], None);
     assert_eq!(strangers.ask(&token, &[]), Err(denied(Denial::Unknown)));
 }

@@ -114,6 +114,8 @@ pub(crate) enum Command {
     Whoami,
     /// Say how the server is
     Status,
+    /// Show every node of the server, and how far each one is
+    Cluster,
     /// Say what an error of the server means
     Problem(ProblemArgs),
     /// Print the description of the admin API (OpenAPI)

@@ -1,6 +1,7 @@
 //! One file for each command: ask the server, make an answer of what it says.
 
 mod audit;
+mod cluster;
 mod confirm;
 mod context;
 mod dev;
@@ -63,6 +64,7 @@ async fn dispatch(cli: Cli, output: Output) -> Result<Exit, Failure> {
         Command::Verify(args) => verify::run(args, &connect()?).await?,
         Command::Whoami => status::whoami(&connect()?).await?,
         Command::Status => status::status(&connect()?).await?,
+        Command::Cluster => cluster::cluster(&connect()?).await?,
         Command::Problem(args) => status::problem(&args, &connect()?).await?,
         Command::Openapi => status::openapi(&connect()?).await?,
         Command::Context(command) => context::run(command, global.context.as_deref())?,

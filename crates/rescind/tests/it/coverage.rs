@@ -33,6 +33,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ("GET /v1/audit", "audit list"),
     ("GET /v1/audit/anchor", "audit anchor"),
     ("GET /v1/audit/export", "audit export"),
+    ("GET /v1/cluster", "cluster"),
     ("GET /v1/openapi.json", "openapi"),
     ("GET /v1/operators", "operator list"),
     ("GET /v1/operators/{id}", "operator get"),

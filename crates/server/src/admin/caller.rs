@@ -115,7 +115,7 @@ impl<S: Needs> FromRequestParts<Arc<Admin>> for Caller<S> {
     async fn from_request_parts(parts: &mut Parts, admin: &Arc<Admin>) -> Result<Self, Problem> {
         let scopes = ScopeSet::parse(S::SCOPE).map_err(|_| Problem::unavailable())?;
         let demand = Demand { admin: true, scopes: &scopes, client: client(parts) };
-        let verified = verify(parts, admin, &demand).map_err(|refusal| match refusal {
+        let verified = verify(parts, admin, &demand).await.map_err(|refusal| match refusal {
             Refusal::Denied(denial) if denial.is_forbidden() => forbidden(S::SCOPE),
             other => refused(other),
         })?;
@@ -131,18 +131,18 @@ impl<S: Needs> FromRequestParts<Arc<Admin>> for Caller<S> {
 /// its time, and power may have been taken back meanwhile: what is asked at the door alone can be
 /// kept for as long as one can send slowly. (Where something is written, it is asked once more
 /// there; what is only read is answered from here.)
-pub(super) fn still_stands(parts: &Parts, admin: &Admin) -> Result<(), Problem> {
+pub(super) async fn still_stands(parts: &Parts, admin: &Admin) -> Result<(), Problem> {
     let let_in: &LetIn = parts.extensions.get().ok_or_else(unauthorized)?;
-    verify(parts, admin, &let_in.demand()).map(|_| ()).map_err(refused)
+    verify(parts, admin, &let_in.demand()).await.map(|_| ()).map_err(refused)
 }
 
-fn verify(parts: &Parts, admin: &Admin, demand: &Demand<'_>) -> Result<Verified, Refusal> {
+async fn verify(parts: &Parts, admin: &Admin, demand: &Demand<'_>) -> Result<Verified, Refusal> {
     let api_key = HeaderName::from_static("x-api-key");
     let credentials = CredentialHeaders { api_key, signing: None };
     let Ok(Some(Presented::Bearer(text))) = credentials.read(&parts.headers) else {
         return Err(Denial::Unknown.into());
     };
-    admin.services.guard.bearer(text, demand)
+    admin.services.verifier.bearer(text, demand).await
 }
 
 /// No proxy is trusted in front of this listener: the peer is the client.

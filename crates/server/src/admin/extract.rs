@@ -15,13 +15,13 @@ use std::sync::Arc;
 /// A JSON body, of a caller who still stands once it is there.
 pub(super) struct Json<T>(pub(super) T);
 
-impl<T: DeserializeOwned> FromRequest<Arc<Admin>> for Json<T> {
+impl<T: DeserializeOwned + Send> FromRequest<Arc<Admin>> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, admin: &Arc<Admin>) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         let read = read_json(&parts, body).await;
-        still_stands(&parts, admin)?;
+        still_stands(&parts, admin).await?;
         Ok(Self(read?))
     }
 }

@@ -7,6 +7,7 @@
 
 mod audit;
 pub mod caller;
+mod cluster;
 mod extract;
 mod idempotency;
 pub mod openapi;
@@ -27,7 +28,6 @@ use crate::http::problem::pages;
 use crate::service::Services;
 use axum::Router;
 use caller::{Anyone, Caller};
-use std::path::PathBuf;
 use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -37,8 +37,16 @@ pub struct Admin {
     pub services: Arc<Services>,
     pub gatekeeper: Arc<Gatekeeper>,
     /// Shown by `status`.
-    pub store_path: PathBuf,
+    pub store: StorePlace,
     pub started_at: rescind_core::Timestamp,
+}
+
+/// Where records are kept.
+#[derive(Clone, Debug)]
+pub struct StorePlace {
+    pub kind: &'static str,
+    /// A directory, or host and database.
+    pub path: String,
 }
 
 pub fn router(admin: Arc<Admin>) -> Router {
@@ -56,6 +64,7 @@ fn routes() -> OpenApiRouter<Arc<Admin>> {
         .merge(audit::routes())
         .merge(verification::routes())
         .merge(status::routes())
+        .merge(cluster::routes())
         .merge(pages::documented())
 }
 

@@ -1,9 +1,9 @@
 //! `/health`, `/v1/status` and `/v1/whoami`
 
-use super::Admin;
 use super::caller::{Anyone, Caller, Read};
 use super::openapi::vocabulary;
 use super::owners::tenant_name;
+use super::{Admin, StorePlace};
 use crate::http::{Problem, no_store};
 use crate::verify::health_of;
 use axum::extract::State;
@@ -41,7 +41,9 @@ struct Status {
 
 #[derive(Serialize, ToSchema)]
 struct Store {
+    /// `sqlite` or `postgresql`.
     kind: &'static str,
+    /// A directory, or host and database.
     path: String,
 }
 
@@ -98,14 +100,14 @@ async fn health(State(admin): State<Arc<Admin>>) -> Response {
 async fn show(State(admin): State<Arc<Admin>>, caller: Caller<Read>) -> Result<Response, Problem> {
     let guard = &admin.services.guard;
     let epoch = admin.services.store.epoch().await?;
-    let path = admin.store_path.display().to_string();
+    let StorePlace { kind, path } = admin.store.clone();
     let everybodys = caller.operator().tenant.is_none();
     let body = Status {
         version: env!("CARGO_PKG_VERSION"),
         epoch: everybodys.then_some(epoch),
         active_tokens: everybodys.then(|| guard.index().tokens()),
         owners: everybodys.then(|| guard.index().owners()),
-        store: everybodys.then_some(Store { kind: "sqlite", path }),
+        store: everybodys.then_some(Store { kind, path }),
         sealed: !guard.is_open(),
         uptime_seconds: admin.services.now().distance_millis(admin.started_at) / 1_000,
     };

@@ -41,7 +41,7 @@ async fn verify(
     Json(request): Json<VerifyRequest>,
 ) -> Result<Response, Problem> {
     let within = caller.operator().tenant.as_ref();
-    answer(&admin.services.guard, &admin.gatekeeper, request, within)
+    answer(&admin.services.verifier, &admin.gatekeeper, request, within).await
 }
 
 /// Written out: these are shapes of which one holds, and the types behind them belong to a listener

@@ -12,6 +12,7 @@
 //! in the configuration cannot be in a backup, a diff or a log of it.
 
 mod check;
+mod cluster;
 mod contracts;
 mod duration;
 mod fault;
@@ -27,6 +28,7 @@ mod sections;
 #[cfg(test)]
 mod tests;
 
+pub use cluster::{Cluster, Durability, Postgres};
 pub use contracts::{Limitless, TOKEN_LIFETIME_MAX, Tokens, Wizcommerce};
 pub use fault::{ConfigError, Fault, Faults};
 pub use gateway::{Gateway, Route};
@@ -50,6 +52,8 @@ pub struct Config {
     pub admin: Admin,
     pub grpc: Grpc,
     pub store: Store,
+    pub postgres: Postgres,
+    pub cluster: Cluster,
     pub sealing: Sealing,
     pub tokens: Tokens,
     pub wizcommerce: Wizcommerce,
@@ -70,6 +74,8 @@ impl Config {
         listeners::validate(self, &mut faults);
         self.grpc.validate(&mut faults);
         self.store.validate(&mut faults);
+        self.postgres.validate(&mut faults);
+        self.cluster.validate(&mut faults);
         self.sealing.validate(self.limitless.enabled, &mut faults);
         self.tokens.validate(&mut faults);
         self.wizcommerce.validate(&mut faults);

@@ -21,7 +21,8 @@ const RATE_MAX: u32 = 1_000_000;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Store {
-    /// Directory of the database. Exactly one server uses it at a time.
+    /// Directory of the database. Exactly one server uses it at a time. Not used with
+    /// `postgres.connection_file`.
     pub path: PathBuf,
 }
 

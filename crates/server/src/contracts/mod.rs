@@ -1,6 +1,7 @@
 //! The wire contracts, one module each. A contract is names, shapes and statuses; what it does is
 //! in `service`.
 
+mod achieved;
 pub mod limitless;
 pub mod wizcommerce;
 

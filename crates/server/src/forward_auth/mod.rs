@@ -109,7 +109,7 @@ impl ForwardAuth {
         demand: &Demand<'_>,
     ) -> Result<Verified, Refusal> {
         if let Bodies::Never { .. } = route.profile.bodies {
-            return Ok(self.gatekeeper.verify(original, Content::Unseen, demand)?);
+            return Ok(self.gatekeeper.verify(original, Content::Unseen, demand).await?);
         }
         if told::is_partial(&parts.headers) {
             return Err(Refusal::PartialBody);

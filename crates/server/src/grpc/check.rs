@@ -29,7 +29,7 @@ impl Authorization for Checks {
         request: Request<CheckRequest>,
     ) -> Result<Response<CheckResponse>, Status> {
         let answer = match Told::read(request.into_inner()) {
-            Ok(told) => match self.decide(&told) {
+            Ok(told) => match self.decide(&told).await {
                 Ok(verified) => self.allow(&told.headers, verified.as_ref()),
                 Err(refusal) => self.deny(refusal, &told.method, &told.target).await,
             },
@@ -41,7 +41,7 @@ impl Authorization for Checks {
 
 impl Checks {
     /// `None` is a preflight: nobody in particular.
-    fn decide(&self, told: &Told) -> Result<Option<Verified>, Refusal> {
+    async fn decide(&self, told: &Told) -> Result<Option<Verified>, Refusal> {
         let original = Original::new(&told.method, &told.target, &told.headers)?;
         let credentials = self.gatekeeper.credentials();
         if self.allow_preflight
@@ -57,7 +57,8 @@ impl Checks {
             return Err(Refusal::PartialBody);
         }
         let demand = Demand { admin: false, scopes: &told.scopes, client: told.client };
-        Ok(Some(self.gatekeeper.verify(&original, told.body.content(), &demand)?))
+        let verified = self.gatekeeper.verify(&original, told.body.content(), &demand);
+        Ok(Some(verified.await?))
     }
 
     fn allow(&self, headers: &HeaderMap, verified: Option<&Verified>) -> CheckResponse {

@@ -23,6 +23,8 @@ pub use tokens::{Achieved, IssueRequest, Issued, RevokeOutcome};
 use crate::service::identity::Identity;
 use rescind_core::{Actor, LetIn, Timestamp, TokenId, TokenPrefix};
 use rescind_guard::Guard;
+use rescind_node::Verifier;
+use rescind_node::cluster::Cluster;
 use rescind_store::{By, Store};
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +33,10 @@ use std::time::Duration;
 pub struct Services {
     pub store: Arc<dyn Store>,
     pub guard: Arc<Guard>,
+    /// Asks the guard.
+    pub verifier: Arc<Verifier>,
+    /// `None` on the only node.
+    pub cluster: Option<Arc<Cluster>>,
     pub identity: Identity,
     pub passwords: Passwords,
     pub login_limits: LoginLimits,

@@ -154,12 +154,14 @@ impl Services {
     }
 
     /// Ends all of a partner's legacy keys, asked for by the partner. One write: it is done even if
-    /// the caller leaves, and no key made before it escapes.
-    pub async fn revoke_all_keys(&self, owner: OwnerId) -> Result<usize, StoreError> {
+    /// the caller leaves, and no key made before it escapes. `None` if there were none.
+    pub async fn revoke_all_keys(&self, owner: OwnerId) -> Result<Option<Achieved>, StoreError> {
+        let begun = self.boottime_millis();
         let by = self.by(Actor::owner(&owner));
         let reason = RevocationReason::Unspecified;
         let what = RevocationOfAll { owner, kind: TokenKind::ApiKey, reason };
-        Ok(self.store.revoke_all(what, by).await?.count)
+        let revoked = self.store.revoke_all(what, by).await?;
+        Ok((revoked.count > 0).then(|| self.achieved(revoked.settled, begun)))
     }
 
     /// Every active token of an owner of one kind, oldest first, however many there are.

@@ -28,7 +28,7 @@ use http::Request;
 use http_body::Body as _;
 use question::Questions;
 use rescind_core::TenantId;
-use rescind_guard::Guard;
+use rescind_node::Verifier;
 use serde::Serialize;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -41,7 +41,7 @@ pub const VERIFY_BYTES_MAX: usize = 2 * 1024 * 1024;
 const QUESTIONS_KIB_MAX: usize = 128 * 1024;
 
 struct Verify {
-    guard: Arc<Guard>,
+    verifier: Arc<Verifier>,
     gatekeeper: Arc<Gatekeeper>,
     /// KiB that questions may still take.
     room: Semaphore,
@@ -54,12 +54,12 @@ struct Results {
 
 pub fn router(services: Arc<Services>, gatekeeper: Arc<Gatekeeper>) -> Router {
     let room = Semaphore::new(QUESTIONS_KIB_MAX);
-    let guard = Arc::clone(&services.guard);
+    let verifier = Arc::clone(&services.verifier);
     Router::new()
         .route("/v1/verify", post(verify))
         .method_not_allowed_fallback(Problem::method_not_allowed)
         .fallback(no_such_path)
-        .with_state(Arc::new(Verify { guard, gatekeeper, room }))
+        .with_state(Arc::new(Verify { verifier, gatekeeper, room }))
         .merge(oauth::routes(Arc::clone(&services)))
         .merge(health::routes(services))
         .merge(pages::routes())
@@ -73,7 +73,7 @@ async fn verify(
     let kib = kib_at_most(&body);
     let _room = verify.room.try_acquire_many(kib).map_err(|_| Problem::unavailable())?;
     let asked = read_json_within(&parts, body, VERIFY_BYTES_MAX).await?;
-    answer(&verify.guard, &verify.gatekeeper, asked, None)
+    answer(&verify.verifier, &verify.gatekeeper, asked, None).await
 }
 
 /// Refusals are told apart here, for those who run the service; a client of the API behind it never
@@ -81,18 +81,21 @@ async fn verify(
 ///
 /// `within` is the tenant that the asker belongs to, if it may see no other: of every other
 /// tenant's token it learns as much as of one that there is not.
-pub fn answer(
-    guard: &Guard,
+pub async fn answer(
+    verifier: &Verifier,
     gatekeeper: &Gatekeeper,
     asked: VerifyRequest,
     within: Option<&TenantId>,
 ) -> Result<Response, Problem> {
-    let verdict = |question| verdict::on(guard, gatekeeper, question, within);
+    let verdict = async |question| verdict::on(verifier, gatekeeper, question, within).await;
     Ok(no_store(match asked.questions()? {
-        Questions::One(question) => Json(verdict(&question)?).into_response(),
+        Questions::One(question) => Json(verdict(&question).await?).into_response(),
         Questions::Several(questions) => {
-            let results: Result<Vec<_>, _> = questions.iter().map(verdict).collect();
-            Json(Results { results: results? }).into_response()
+            let mut results = Vec::with_capacity(questions.len());
+            for question in &questions {
+                results.push(verdict(question).await?);
+            }
+            Json(Results { results }).into_response()
         }
     }))
 }

@@ -5,7 +5,8 @@ use super::whole_request::ReceivedRequest;
 use crate::access::{Gatekeeper, Refusal};
 use crate::http::Problem;
 use rescind_core::{Demand, Denial, Malformed, Presented, TenantId};
-use rescind_guard::{Guard, Verified};
+use rescind_guard::Verified;
+use rescind_node::Verifier;
 use serde::{Serialize, Serializer};
 
 pub(super) enum Verdict {
@@ -14,16 +15,16 @@ pub(super) enum Verdict {
 }
 
 /// `within` is the one tenant whose tokens the asker may see.
-pub(super) fn on(
-    guard: &Guard,
+pub(super) async fn on(
+    verifier: &Verifier,
     gatekeeper: &Gatekeeper,
     question: &Question,
     within: Option<&TenantId>,
 ) -> Result<Verdict, Problem> {
     let demand = Demand { admin: false, scopes: &question.scopes, client: question.client };
     let verified = match &question.about {
-        About::Token(text) => token(guard, text, &demand),
-        About::Request(request) => whole(gatekeeper, request, &demand),
+        About::Token(text) => token(verifier, text, &demand).await,
+        About::Request(request) => whole(gatekeeper, request, &demand).await,
     };
     Ok(match verified {
         Ok(verified) if is_within(&verified, within) => Verdict::Valid(verified),
@@ -37,22 +38,22 @@ pub(super) fn is_within(verified: &Verified, tenant: Option<&TenantId>) -> bool 
     tenant.is_none_or(|tenant| verified.owner().tenant.as_ref() == Some(tenant))
 }
 
-fn token(guard: &Guard, text: &str, demand: &Demand<'_>) -> Result<Verified, Refusal> {
+async fn token(verifier: &Verifier, text: &str, demand: &Demand<'_>) -> Result<Verified, Refusal> {
     let Presented::Bearer(text) = Presented::bearer(text)? else {
         return Err(Refusal::NoCredential);
     };
-    guard.bearer(text, demand).map_err(|refusal| match refusal {
+    verifier.bearer(text, demand).await.map_err(|refusal| match refusal {
         rescind_guard::Refusal::Denied(denial) => Refusal::Denied(denial),
         rescind_guard::Refusal::Sealed => Refusal::Sealed,
     })
 }
 
-fn whole(
+async fn whole(
     gatekeeper: &Gatekeeper,
     request: &ReceivedRequest,
     demand: &Demand<'_>,
 ) -> Result<Verified, Refusal> {
-    gatekeeper.verify(&request.original()?, request.content(), demand)
+    gatekeeper.verify(&request.original()?, request.content(), demand).await
 }
 
 /// In one word, unless it is a fault of ours.

@@ -14,8 +14,9 @@ use rescind_core::{
 };
 use rescind_guard::credentials::{CredentialHeaders, SigningHeaders};
 use rescind_guard::{Clock, Guard};
+use rescind_node::Verifier;
 use rescind_server::access::Gatekeeper;
-use rescind_server::admin::{self, Admin, caller::ADMIN_SCOPES};
+use rescind_server::admin::{self, Admin, StorePlace, caller::ADMIN_SCOPES};
 use rescind_server::config::{self, Route};
 use rescind_server::contracts::Contracts;
 use rescind_server::forward_auth::{self, ForwardAuth};
@@ -118,9 +119,9 @@ impl Server {
             routes: routes(),
             ..Default::default()
         };
-        let guard = Arc::clone(&services.guard);
+        let verifier = Arc::clone(&services.verifier);
         let gatekeeper =
-            Arc::new(Gatekeeper::new(guard, credentials.clone(), gateway.signed_body_bytes_max));
+            Arc::new(Gatekeeper::new(verifier, credentials.clone(), gateway.signed_body_bytes_max));
         let gateway = Gateway::new(&gateway, Arc::clone(&gatekeeper)).unwrap();
         let contracts = Arc::new(Contracts {
             services: Arc::clone(&services),
@@ -133,7 +134,7 @@ impl Server {
         let operators = Arc::new(Admin {
             services: Arc::clone(&services),
             gatekeeper: Arc::clone(&gatekeeper),
-            store_path: data.path().to_path_buf(),
+            store: StorePlace { kind: "sqlite", path: data.path().display().to_string() },
             started_at: services.now(),
         });
         let forward_auth = Arc::new(ForwardAuth {
@@ -274,7 +275,9 @@ fn services(
     let queries = Arc::new(Counted::new(Arc::new(store)));
     let services = Services {
         store: Arc::clone(&queries) as Arc<dyn Store>,
+        verifier: Arc::new(Verifier::alone(Arc::clone(&guard))),
         guard,
+        cluster: None,
         identity: Identity::new(&identity, as_clock).unwrap(),
         passwords: Passwords::new(2, 4).unwrap(),
         login_limits: LoginLimits::per_minute(logins, logins),

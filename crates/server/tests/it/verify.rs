@@ -324,15 +324,15 @@ async fn scopes_that_the_owner_has_lost_are_not_told() {
 async fn asker_of_one_tenant_learns_nothing_of_another_tenants_token() {
     let server = Server::start().await;
     let token = server.user_token().await;
-    let guard = Arc::clone(&server.services.guard);
+    let verifier = Arc::clone(&server.services.verifier);
     let api_key = HeaderName::from_static("x-api-key");
     let credentials = CredentialHeaders { api_key, signing: None };
-    let gatekeeper = Gatekeeper::new(guard, credentials, 0);
+    let gatekeeper = Gatekeeper::new(verifier, credentials, 0);
     let told = async |tenant: &str, question: Value| {
         let question = serde_json::from_value(question).unwrap();
         let tenant = TenantId::parse(tenant).unwrap();
-        let guard = &server.services.guard;
-        let answer = verify::answer(guard, &gatekeeper, question, Some(&tenant)).unwrap();
+        let verifier = &server.services.verifier;
+        let answer = verify::answer(verifier, &gatekeeper, question, Some(&tenant)).await.unwrap();
         let body = answer.into_body().collect().await.unwrap().to_bytes();
         serde_json::from_slice::<Value>(&body).unwrap()
     };

@@ -8,6 +8,7 @@ use rescind_core::{Actor, TokenPrefix};
 use rescind_guard::clock::SystemClock;
 use rescind_guard::credentials::{CredentialHeaders, SigningHeaders};
 use rescind_guard::{Clock, Guard};
+use rescind_node::Verifier;
 use rescind_store::KeyRing;
 use rescind_store::sqlite::{Options, SqliteStore};
 use std::fmt;
@@ -96,8 +97,8 @@ impl Builder {
         let store = opening.await.map_err(|_| OpenError::Aborted)??;
         // The store holds the lock, and everything in it is in the index now.
         guard.open_for_good();
-        let gatekeeper =
-            Gatekeeper::new(Arc::clone(&guard), self.credentials, self.signed_body_bytes_max);
+        let verifier = Arc::new(Verifier::alone(Arc::clone(&guard)));
+        let gatekeeper = Gatekeeper::new(verifier, self.credentials, self.signed_body_bytes_max);
         let open = Arc::new_cyclic(|open| Open {
             guard,
             gatekeeper: Arc::new(gatekeeper),

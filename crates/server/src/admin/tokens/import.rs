@@ -94,7 +94,7 @@ pub(super) async fn import(
     caller.server_wide()?;
     let (parts, body) = request.into_parts();
     let asked: Import = read_json_within(&parts, body, IMPORT_BYTES_MAX).await?;
-    still_stands(&parts, &admin)?;
+    still_stands(&parts, &admin).await?;
     if !(1..=ITEMS_MAX).contains(&asked.tokens.len()) {
         return Err(Problem::bad_request(format!("tokens must have 1 to {ITEMS_MAX} items.")));
     }

@@ -27,9 +27,27 @@ fn limits_hold_at_their_edges() {
     edge("gateway.response_timeout", &["1h"], &["0s", "61m"]);
     edge("gateway.signed_body_bytes_max", &["1", "67108864"], &["0", "67108865"]);
     edge("wizcommerce.token_lifetime", &["1s", "3650d"], &["0s", "3651d"]);
+    edge("postgres.read_connections", &["1", "100"], &["0", "101"]);
+    edge("cluster.lease", &["1s", "5m"], &["999ms", "301s"]);
     edge("login.queue", &["0", "1024"], &["1025"]);
     edge("login.hashes_at_once", &["0", "1024"], &["1025"]);
     edge("login.per_email_per_minute", &["1", "1000000"], &["0", "1000001"]);
+}
+
+#[test]
+fn node_has_a_name_that_fits_everywhere() {
+    let longest = "n".repeat(64);
+    edge("cluster.node", &["a", "node-1.example_org", &longest], &["", "a b", "a/b", "é"]);
+    edge("cluster.node", &[], &[&"n".repeat(65)]);
+}
+
+#[test]
+fn loss_of_revocations_is_accepted_in_so_many_words_or_not_at_all() {
+    let key = "postgres.accept_lost_revocations_on_failover";
+    assert_eq!(whole().set("postgres.durability", "async").one_fault().0, key);
+    whole().set("postgres.durability", "async").set(key, "true").load().unwrap();
+    assert_eq!(whole().set(key, "true").one_fault().0, key);
+    assert_eq!(whole().set("postgres.durability", "sync").set(key, "true").one_fault().0, key);
 }
 
 #[test]

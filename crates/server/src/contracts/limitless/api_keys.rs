@@ -6,7 +6,7 @@
 //! that wants no key to work any more.
 
 use super::Error;
-use crate::contracts::Contracts;
+use crate::contracts::{Contracts, achieved::achieved};
 use crate::http::{ClientAddress, no_store};
 use crate::service::tokens::{IssueRequest, IssuedSecret, RevokeOutcome, one};
 use axum::extract::State;
@@ -75,7 +75,7 @@ pub(super) async fn show(
     let owner = if Contracts::carries_identity(&headers) {
         shared.identified(&headers).await?.id
     } else {
-        shared.by_api_key(&headers, client)?.owner().id.clone()
+        shared.by_api_key(&headers, client).await?.owner().id.clone()
     };
     let newest = shared.active_keys(&owner).await?.pop().map(Key::from);
     Ok(no_store(Json(newest).into_response()))
@@ -86,20 +86,21 @@ pub(super) async fn revoke(
     Extension(client): Extension<ClientAddress>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let revoked = if Contracts::carries_identity(&headers) {
+    let done = if Contracts::carries_identity(&headers) {
         let owner = shared.identified(&headers).await?.id;
-        shared.services.revoke_all_keys(owner).await? > 0
+        shared.services.revoke_all_keys(owner).await?
     } else {
-        let caller = shared.by_api_key(&headers, client)?;
+        let caller = shared.by_api_key(&headers, client).await?;
         let what = one(caller.token().id().clone(), None, RevocationReason::Unspecified);
         let itself = Actor::token(caller.token().id()).into();
-        matches!(shared.services.revoke(what, itself).await?, RevokeOutcome::Revoked(_))
+        match shared.services.revoke(what, itself).await? {
+            RevokeOutcome::Revoked(done) => Some(done),
+            RevokeOutcome::AlreadyRevoked { .. } | RevokeOutcome::Unknown => None,
+        }
     };
-    if !revoked {
-        return Err(Error::KeyNotFound);
-    }
+    let done = done.ok_or(Error::KeyNotFound)?;
     let body = Message { message: "API key revoked successfully" };
-    Ok(no_store(Json(body).into_response()))
+    Ok(achieved(Json(body).into_response(), done))
 }
 
 impl Contracts {

@@ -63,13 +63,13 @@ impl Contracts {
         let Some(Presented::Signed(signed)) = self.credentials.read(&parts.headers)? else {
             return Err(Error::NotAuthenticated);
         };
-        self.services.guard.signed_is_hopeless(&signed)?;
+        self.services.verifier.signed_is_hopeless(&signed).await?;
         let body = read_body(&parts, body).await?;
         let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
         let request = SignedRequest::with_body(parts.method.as_str(), target, &body);
         let client = parts.extensions.get::<ClientAddress>().and_then(|client| client.known());
         let let_in = LetIn { client, token_management: true, ..LetIn::default() };
-        let token = self.services.guard.signed(&signed, &request, &let_in.demand())?;
+        let token = self.services.verifier.signed(&signed, &request, &let_in.demand()).await?;
         let manages = token.owner().capabilities.token_management;
         if manages { Ok(Manager { token, let_in }) } else { Err(Error::TokenManagementOff) }
     }
@@ -79,7 +79,7 @@ impl Contracts {
     }
 
     /// A legacy key that presents itself in `X-API-Key`.
-    pub(super) fn by_api_key(
+    pub(super) async fn by_api_key(
         &self,
         headers: &http::HeaderMap,
         client: ClientAddress,
@@ -92,7 +92,7 @@ impl Contracts {
         };
         let client = client.known();
         let demand = Demand { admin: false, scopes: &ScopeSet::default(), client };
-        let verified = self.services.guard.bearer(text, &demand)?;
+        let verified = self.services.verifier.bearer(text, &demand).await?;
         let is_key = verified.token().kind() == rescind_core::TokenKind::ApiKey;
         if is_key { Ok(verified) } else { Err(Error::NotAuthenticated) }
     }

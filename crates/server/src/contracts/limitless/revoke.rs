@@ -5,8 +5,7 @@
 //! `tok%2Fa` is one segment.
 
 use super::Error;
-use crate::contracts::Contracts;
-use crate::http::no_store;
+use crate::contracts::{Contracts, achieved::achieved};
 use crate::service::tokens::{RevokeOutcome, one};
 use axum::Json;
 use axum::body::Body;
@@ -31,9 +30,9 @@ pub(super) async fn handle(
     let id = id.ok_or(Error::TokenNotFound)?;
     let what = one(id, Some(caller.partner().clone()), RevocationReason::Unspecified);
     match shared.services.revoke(what, caller.acting()).await? {
-        RevokeOutcome::Revoked(_) => {
+        RevokeOutcome::Revoked(done) => {
             let body = Message { message: "API token revoked successfully" };
-            Ok(no_store(Json(body).into_response()))
+            Ok(achieved(Json(body).into_response(), done))
         }
         RevokeOutcome::AlreadyRevoked { .. } | RevokeOutcome::Unknown => Err(Error::TokenNotFound),
     }

@@ -2,8 +2,8 @@
 //! one: a body or a query is not read.
 
 use super::Error;
-use crate::contracts::Contracts;
-use crate::http::{ClientAddress, no_store};
+use crate::contracts::{Contracts, achieved::achieved};
+use crate::http::ClientAddress;
 use crate::service::tokens::{RevokeOutcome, one};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -29,12 +29,12 @@ pub(super) async fn handle(
     };
     let scopes = ScopeSet::default();
     let demand = Demand { admin: false, scopes: &scopes, client: client.known() };
-    let id = shared.services.guard.bearer(text, &demand)?.token().id().clone();
+    let id = shared.services.verifier.bearer(text, &demand).await?.token().id().clone();
     let itself = Actor::token(&id).into();
     match shared.services.revoke(one(id, None, RevocationReason::Unspecified), itself).await? {
-        RevokeOutcome::Revoked(_) => {
+        RevokeOutcome::Revoked(done) => {
             let body = RevokeTokenResponse { message: "Token revoked successfully" };
-            Ok(no_store(Json(body).into_response()))
+            Ok(achieved(Json(body).into_response(), done))
         }
         // Somebody else was faster: by now it is a token like any other revoked one.
         RevokeOutcome::AlreadyRevoked { .. } | RevokeOutcome::Unknown => Err(Error::Token),

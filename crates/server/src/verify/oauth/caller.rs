@@ -12,7 +12,8 @@ use http::{HeaderMap, HeaderValue, header};
 use percent_encoding::percent_decode_str;
 use rescind_core::{Demand, Presented, ScopeSet};
 use rescind_guard::credentials::bearer_of;
-use rescind_guard::{Guard, Refusal, Verified};
+use rescind_guard::{Refusal, Verified};
+use rescind_node::Verifier;
 use zeroize::Zeroizing;
 
 /// The scope that introspection needs.
@@ -27,7 +28,11 @@ pub(super) enum Scheme {
     None,
 }
 
-pub(super) fn authenticate(guard: &Guard, parts: &Parts, form: &Form) -> Result<Verified, Error> {
+pub(super) async fn authenticate(
+    verifier: &Verifier,
+    parts: &Parts,
+    form: &Form,
+) -> Result<Verified, Error> {
     let (scheme, secret) = secret(&parts.headers, form)?;
     let Ok(Presented::Bearer(text)) = Presented::bearer(&secret) else {
         return Err(Error::InvalidClient(scheme));
@@ -35,7 +40,7 @@ pub(super) fn authenticate(guard: &Guard, parts: &Parts, form: &Form) -> Result<
     let scopes = ScopeSet::parse([SCOPE]).map_err(|_| Error::Unavailable)?;
     let client = parts.extensions.get().map(|on: &Connection| on.peer.ip());
     let demand = Demand { admin: true, scopes: &scopes, client };
-    guard.bearer(text, &demand).map_err(|refusal| match refusal {
+    verifier.bearer(text, &demand).await.map_err(|refusal| match refusal {
         Refusal::Denied(denial) if denial.is_forbidden() => Error::InsufficientScope,
         Refusal::Denied(_) => Error::InvalidClient(scheme),
         Refusal::Sealed => Error::Unavailable,

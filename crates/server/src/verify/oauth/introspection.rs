@@ -50,12 +50,12 @@ pub(super) async fn handle(
 ) -> Result<Response, Error> {
     let (parts, body) = request.into_parts();
     let form = read_form(&parts, body).await?;
-    let asker = caller::authenticate(&services.guard, &parts, &form)?;
+    let asker = caller::authenticate(&services.verifier, &parts, &form).await?;
     let token = form.get("token").ok_or(Error::InvalidRequest("token is missing"))?;
     let demand =
         Demand { admin: false, scopes: &ScopeSet::default(), client: client_address(&form)? };
     let Ok(Presented::Bearer(text)) = Presented::bearer(token) else { return Ok(inactive()) };
-    match services.guard.bearer(text, &demand) {
+    match services.verifier.bearer(text, &demand).await {
         Ok(verified) if is_within(&verified, asker.owner().tenant.as_ref()) => {
             Ok(no_store(Json(Active::from(&verified)).into_response()))
         }

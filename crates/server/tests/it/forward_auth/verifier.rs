@@ -50,7 +50,8 @@ impl Verifier {
 
     pub(super) async fn with(wishes: Wishes) -> Self {
         let guard = Arc::clone(&wishes.guard);
-        let gatekeeper = Gatekeeper::new(wishes.guard, credentials(), BODY_BYTES_MAX);
+        let asked = Arc::new(rescind_node::Verifier::alone(wishes.guard));
+        let gatekeeper = Gatekeeper::new(asked, credentials(), BODY_BYTES_MAX);
         let router = forward_auth::router(Arc::new(ForwardAuth {
             gatekeeper: Arc::new(gatekeeper),
             trusted_peers: NetworkSet::parse(wishes.trusted_peers.iter().copied()).unwrap(),

@@ -12,6 +12,7 @@ use rescind_core::{
 use rescind_guard::Guard;
 use rescind_guard::clock::{Clock, SystemClock};
 use rescind_guard::credentials::{CredentialHeaders, SigningHeaders};
+use rescind_node::Verifier;
 use rescind_server::access::Gatekeeper;
 use rescind_server::config::{self, Route};
 use rescind_server::gateway::Gateway;
@@ -78,7 +79,7 @@ impl World {
 
     async fn start(config: &config::Gateway, guard: Arc<Guard>, proxies: &[&str]) -> Self {
         let credentials = credentials();
-        let keeper = Arc::clone(&guard);
+        let keeper = Arc::new(Verifier::alone(Arc::clone(&guard)));
         let keeper = Gatekeeper::new(keeper, credentials, config.signed_body_bytes_max);
         let gateway = Arc::new(Gateway::new(config, Arc::new(keeper)).unwrap());
         let (stop, stopped) = watch::channel(false);

@@ -5,6 +5,7 @@ use crate::gateway::world::{credentials, guard};
 use envoy_types::pb::envoy::service::auth::v3::authorization_client::AuthorizationClient;
 use rescind_core::NetworkSet;
 use rescind_guard::Guard;
+use rescind_node::Verifier;
 use rescind_server::access::Gatekeeper;
 use rescind_server::grpc::{Grpc, Limits, MESSAGES_BYTES_MAX};
 use rescind_server::http::{self, Listener};
@@ -58,7 +59,8 @@ impl House {
         let Wishes { connections_max, header_timeout, idle_timeout, messages_bytes_max, .. } =
             wishes;
         let guard = guard();
-        let gatekeeper = Gatekeeper::new(Arc::clone(&guard), credentials(), BODY_BYTES_MAX as u64);
+        let verifier = Arc::new(Verifier::alone(Arc::clone(&guard)));
+        let gatekeeper = Gatekeeper::new(verifier, credentials(), BODY_BYTES_MAX as u64);
         let grpc = Grpc {
             gatekeeper: Arc::new(gatekeeper),
             guard: Arc::clone(&guard),

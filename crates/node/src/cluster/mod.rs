@@ -1,0 +1,265 @@
+//! One node among several over one database: what keeps its lease, and what waits for the others'.
+//!
+//! `rescind-coherence` decides; here are the tasks, the requests and the clocks that its machines
+//! own nothing of. Two loops, each of which owns one machine and tells it one event at a time:
+//!
+//! | Loop | Machine | Does |
+//! | --- | --- | --- |
+//! | [`lease`] | `coherence::Node` | loads, renews, follows the log, opens and seals the guard |
+//! | [`settling`] | `coherence::Settler`, `coherence::Reaper` | waits for what was revoked here, buries dead rows |
+//!
+//! Both run on a thread of their own: a machine that is busy with a thousand passwords must still
+//! renew its lease. Requests run beside the loops, so that a database that hangs holds up no
+//! doorbell. Nothing here decides anything about a token, and nothing unsafe happens if all of it
+//! stands still: the lease runs out by itself, because each verification reads the clock.
+
+mod lease;
+mod requests;
+mod settling;
+
+use crate::{Found, Sought, Source};
+use async_trait::async_trait;
+use lease::{Events, Lease, Trouble};
+use parking_lot::Mutex;
+use rescind_coherence::node::Event;
+use rescind_coherence::{Incarnation, Member, Node, NodeId};
+pub use rescind_coherence::{Rules, Timing};
+use rescind_core::{Digest, TokenId};
+use rescind_guard::Guard;
+use rescind_store::{
+    Epoch, Fetched, Member as Row, Ring, Roll, Settled, Settler, SharedStore, StoreError,
+};
+use settling::{Asked, Settlements, Told};
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{sleep, timeout};
+
+/// Revocations that may wait to be settled; more are answered 503. Each is a few dozen bytes.
+const SETTLEMENTS_MAX: usize = 65_536;
+
+/// How often a start looks whether it has its lease.
+const OPEN_POLL: Duration = Duration::from_millis(5);
+
+/// Who this node is, and how long its leases last.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Unique among all nodes.
+    pub node: String,
+    /// Drawn at random at each start.
+    pub incarnation: u64,
+    pub timing: Timing,
+    /// All of them, but in tests of tests.
+    pub rules: Rules,
+}
+
+impl Identity {
+    fn member(&self) -> Member {
+        Member { node: node_id(&self.node), incarnation: of_row(self.incarnation) }
+    }
+}
+
+/// What both loops are about.
+#[derive(Clone)]
+struct Here {
+    /// Of this node, as it is written in the rows.
+    name: Arc<str>,
+    guard: Arc<Guard>,
+    store: Arc<dyn SharedStore>,
+}
+
+/// A node's name as the machines know it.
+fn node_id(name: &str) -> NodeId {
+    let digest = Digest::of(name.as_bytes());
+    let half = digest.as_bytes().first_chunk().copied().unwrap_or_default();
+    NodeId(u128::from_be_bytes(half))
+}
+
+/// An incarnation as the machines know it.
+fn of_row(incarnation: u64) -> Incarnation {
+    Incarnation(u128::from(incarnation))
+}
+
+/// The two ends of the queue of what waits to be settled: one for the store, which is made first and
+/// asks, and one for the [`Cluster`] that is started with that store and answers.
+pub fn settlements() -> (Arc<dyn Settler>, Unsettled) {
+    let (asked, unsettled) = mpsc::channel(SETTLEMENTS_MAX);
+    (Arc::new(Settlement(asked)), Unsettled(unsettled))
+}
+
+/// See [`settlements`].
+#[derive(Debug)]
+pub struct Unsettled(mpsc::Receiver<Asked>);
+
+struct Settlement(mpsc::Sender<Asked>);
+
+#[async_trait]
+impl Settler for Settlement {
+    async fn settle(&self, epoch: Epoch) -> Result<Settled, StoreError> {
+        let (answer, settled) = oneshot::channel();
+        let asked = self.0.try_send(Asked { epoch, answer });
+        asked
+            .map_err(|_| StoreError::Uncertain(Some("too many revocations are waiting".into())))?;
+        let gone = |_| StoreError::Uncertain(Some("this node is leaving".into()));
+        settled.await.map_err(gone)
+    }
+}
+
+/// This node's two loops, on a thread of their own.
+pub struct Cluster {
+    here: Here,
+    events: Events,
+    trouble: Trouble,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// A node, as its row says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeView {
+    pub node: String,
+    pub incarnation: u64,
+    pub lease_ms: u64,
+    pub applied: Epoch,
+    /// How many changes it is behind.
+    pub behind: u64,
+    pub renewals: u64,
+}
+
+impl Cluster {
+    /// Loads, registers, and opens the guard; and goes on until [`Cluster::leave`].
+    ///
+    /// # Errors
+    /// No thread could be started.
+    pub fn start(
+        identity: &Identity,
+        guard: Arc<Guard>,
+        store: Arc<dyn SharedStore>,
+        unsettled: Unsettled,
+    ) -> io::Result<Self> {
+        let (events, inbox) = mpsc::channel(lease::INBOX);
+        let (tell, told) = mpsc::unbounded_channel();
+        let trouble = watch::Sender::new(None);
+        let member = identity.member();
+        let here = Here { name: identity.node.as_str().into(), guard, store };
+        let node = Node::new(member, identity.timing, identity.rules);
+        let inbox = (events.clone(), inbox);
+        let lease = Lease::new(node, here.clone(), inbox, tell.clone(), trouble.clone());
+        let settlements = Settlements::new(
+            member,
+            (identity.timing, identity.rules),
+            here.clone(),
+            (unsettled.0, events.clone()),
+            (tell.clone(), told),
+        );
+        let doorbells = doorbells(Arc::clone(&here.store), events.clone(), tell);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let thread = std::thread::Builder::new().name("rescind-lease".into()).spawn(move || {
+            runtime.block_on(async move {
+                tokio::spawn(settlements.run());
+                tokio::spawn(doorbells);
+                lease.run().await;
+            });
+        })?;
+        Ok(Self { here, events, trouble, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Waits for the first lease.
+    ///
+    /// # Errors
+    /// There is none after `patience`: what went wrong last.
+    pub async fn opened(&self, patience: Duration) -> Result<(), String> {
+        let open = async {
+            while !self.here.guard.is_open() {
+                sleep(OPEN_POLL).await;
+            }
+        };
+        let why = || self.trouble.borrow().clone();
+        timeout(patience, open).await.map_err(|_| why().unwrap_or_else(|| "no lease yet".into()))
+    }
+
+    /// This node's.
+    pub fn name(&self) -> &str {
+        &self.here.name
+    }
+
+    /// Every node, in the order of their names.
+    pub async fn nodes(&self) -> Result<Vec<NodeView>, StoreError> {
+        let Roll { head, members } = self.here.store.members().await?;
+        let view = |row: Row| NodeView {
+            node: row.node,
+            incarnation: row.incarnation,
+            lease_ms: row.lease_ms,
+            applied: row.applied,
+            behind: head.saturating_sub(row.applied),
+            renewals: row.renewals,
+        };
+        let mut nodes: Vec<_> = members.into_iter().map(view).collect();
+        nodes.sort_by(|one, other| one.node.cmp(&other.node));
+        Ok(nodes)
+    }
+
+    /// Seals this node, and takes its row away: nobody waits for it any more.
+    pub async fn leave(&self) {
+        let _ = self.events.send(Event::Stop).await;
+        let Some(thread) = self.thread.lock().take() else { return };
+        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+    }
+}
+
+/// Hints that the log has grown, and acknowledgements of other nodes.
+async fn doorbells(store: Arc<dyn SharedStore>, events: Events, tell: mpsc::UnboundedSender<Told>) {
+    let mut bell = store.doorbell();
+    while let Ok(ring) = bell.rung().await {
+        match ring {
+            // Nobody knows what was missed: whatever the number is, it is later.
+            Ring::Look => {
+                let _ = tell.send(Told::Look);
+                let _ = events.send(Event::Doorbell { epoch: Epoch::MAX }).await;
+            }
+            Ring::Committed(epoch) => {
+                let _ = events.send(Event::Doorbell { epoch }).await;
+            }
+            Ring::Acknowledged { node, incarnation, applied } => {
+                let by = Member { node: node_id(&node), incarnation: of_row(incarnation) };
+                let _ = tell.send(Told::Acknowledged { by, epoch: applied });
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Cluster")
+    }
+}
+
+/// Tokens that other nodes have made, from the database that all share.
+pub struct Shared(pub Arc<dyn SharedStore>);
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Shared")
+    }
+}
+
+#[async_trait]
+impl Source for Shared {
+    async fn fetch(&self, sought: &Sought) -> Result<Found, StoreError> {
+        let fetched = match sought {
+            Sought::Bearer(digest) => self.0.fetch_bearer(digest).await?,
+            // Whatever is no id names nothing.
+            Sought::Signer(id) => match TokenId::parse(id) {
+                Ok(id) => self.0.fetch_signer(&id).await?,
+                Err(_) => Fetched::Unknown,
+            },
+        };
+        Ok(match fetched {
+            Fetched::Known => Found::Fetched,
+            Fetched::Revoked => Found::Revoked,
+            Fetched::Unknown => Found::Unknown,
+        })
+    }
+}

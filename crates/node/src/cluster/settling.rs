@@ -1,0 +1,204 @@
+//! The loop that waits for other nodes: one `coherence::Settler` for all that was revoked here, and
+//! a `coherence::Reaper` that buries the rows of the dead.
+
+use super::Here;
+use super::lease::{Events, sleep_until};
+use rescind_coherence::settling::{Effect, Event};
+use rescind_coherence::{BootInstant, DeadRow, Member, MemberRow, Reaper, Rules, Settler, Timing};
+use rescind_store::{Epoch, Roll, Settled};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+
+/// Somebody who waits for an epoch.
+pub(super) struct Asked {
+    pub(super) epoch: Epoch,
+    pub(super) answer: oneshot::Sender<Settled>,
+}
+
+/// What this loop is told by others.
+#[derive(Debug)]
+pub(super) enum Told {
+    /// This node's own index is here.
+    Applied { by: Member, epoch: Epoch },
+    /// Another node says so.
+    Acknowledged { by: Member, epoch: Epoch },
+    /// The rows may have changed.
+    Look,
+    /// The rows as they were read, if they could be; for whoever waits for an epoch that they
+    /// cover, or only to be watched.
+    Members { covers: Option<Epoch>, read: Option<Roll> },
+}
+
+pub(super) struct Settlements {
+    settler: Settler,
+    reaper: Reaper,
+    timing: Timing,
+    /// This node, as its row says it now.
+    own: Member,
+    here: Here,
+    asked: mpsc::Receiver<Asked>,
+    /// To the lease: the index has moved past it.
+    events: Events,
+    told: mpsc::UnboundedReceiver<Told>,
+    tell: mpsc::UnboundedSender<Told>,
+    waiting: BTreeMap<Epoch, Vec<oneshot::Sender<Settled>>>,
+    wake_at: BootInstant,
+    /// When the rows are read though nobody waits, to watch the dead.
+    watch_at: BootInstant,
+}
+
+/// After somebody had to be waited out: soon its row can be buried, and the next need not wait.
+const WATCH_SOON_MILLIS: u64 = 20;
+
+impl Settlements {
+    pub(super) fn new(
+        own: Member,
+        (timing, rules): (Timing, Rules),
+        here: Here,
+        (asked, events): (mpsc::Receiver<Asked>, Events),
+        (tell, told): (mpsc::UnboundedSender<Told>, mpsc::UnboundedReceiver<Told>),
+    ) -> Self {
+        Self {
+            settler: Settler::new(timing, rules),
+            reaper: Reaper::new(timing, rules),
+            timing,
+            own,
+            here,
+            asked,
+            events,
+            told,
+            tell,
+            waiting: BTreeMap::new(),
+            wake_at: BootInstant::NEVER,
+            watch_at: BootInstant::NEVER,
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        self.watch();
+        loop {
+            let wake_at = self.wake_at.min(self.watch_at);
+            tokio::select! {
+                told = self.told.recv() => match told {
+                    Some(told) => self.hear(told),
+                    None => return,
+                },
+                asked = self.asked.recv() => match asked {
+                    Some(asked) => self.wait_for(asked),
+                    None => return,
+                },
+                () = sleep_until(&self.here.guard, wake_at) => self.tick(),
+            }
+        }
+    }
+
+    /// Its commit has returned. The index was changed before, by whoever published it.
+    fn wait_for(&mut self, Asked { epoch, answer }: Asked) {
+        self.waiting.entry(epoch).or_default().push(answer);
+        if let Ok(Some(applied)) = self.here.store.applied() {
+            self.step(Event::Applied { by: self.own, epoch: applied });
+            let _ =
+                self.events.try_send(rescind_coherence::node::Event::Applied { epoch: applied });
+        }
+        self.step(Event::Committed { epoch });
+    }
+
+    fn hear(&mut self, told: Told) {
+        match told {
+            Told::Applied { by, epoch } => {
+                self.own = by;
+                self.step(Event::Applied { by, epoch });
+            }
+            Told::Look => self.step(Event::RowsChanged),
+            Told::Acknowledged { by, epoch } => self.step(Event::Acknowledged { by, epoch }),
+            Told::Members { covers, read: Some(Roll { head, members }) } => {
+                let rows: Vec<_> = members.iter().map(row).collect();
+                self.bury(&rows, &members);
+                if let Some(covers) = covers {
+                    self.step(Event::Members { covers, epoch: head, rows });
+                }
+            }
+            Told::Members { covers: Some(_), read: None } => self.step(Event::Failed),
+            Told::Members { covers: None, read: None } => {}
+        }
+    }
+
+    fn tick(&mut self) {
+        let now = self.here.guard.clock().boottime();
+        if now >= self.watch_at {
+            self.watch();
+        }
+        if now >= self.wake_at {
+            self.wake_at = BootInstant::NEVER;
+            self.step(Event::Tick);
+        }
+    }
+
+    fn step(&mut self, event: Event) {
+        for effect in self.settler.step(event, self.here.guard.clock().boottime()) {
+            match effect {
+                Effect::ReadMembers { covers } => self.read_members(Some(covers)),
+                Effect::Settled(settled) => self.answer(settled),
+                Effect::WakeAt { at } => self.wake_at = at,
+            }
+        }
+    }
+
+    fn answer(&mut self, settled: rescind_coherence::Settled) {
+        let rescind_coherence::Settled { epoch, acknowledged, waited_out } = settled;
+        for answer in self.waiting.remove(&epoch).into_iter().flatten() {
+            // Whoever has gone away changes nothing about what was achieved.
+            let _ = answer.send(Settled { epoch, acknowledged, waited_out });
+        }
+        if waited_out > 0 {
+            self.watch_at = self.here.guard.clock().boottime().plus_millis(WATCH_SOON_MILLIS);
+        }
+    }
+
+    fn watch(&mut self) {
+        self.watch_at = self.here.guard.clock().boottime().plus_millis(self.timing.renewal_ms());
+        self.read_members(None);
+    }
+
+    fn read_members(&self, covers: Option<Epoch>) {
+        let (store, tell) = (Arc::clone(&self.here.store), self.tell.clone());
+        tokio::spawn(async move {
+            let read = store.members().await;
+            if let Err(error) = &read {
+                tracing::debug!(%error, "the member rows were not read");
+            }
+            let _ = tell.send(Told::Members { covers, read: read.ok() });
+        });
+    }
+
+    fn bury(&mut self, rows: &[MemberRow], members: &[rescind_store::Member]) {
+        let now = self.here.guard.clock().boottime();
+        for DeadRow { member, renewals } in self.reaper.saw(rows, self.own, now) {
+            let mut named = rows.iter().zip(members);
+            let Some((_, dead)) = named.find(|(row, _)| row.member == member) else { continue };
+            let (store, node, incarnation) =
+                (Arc::clone(&self.here.store), dead.node.clone(), dead.incarnation);
+            tokio::spawn(async move {
+                match store.remove_member(&node, incarnation, renewals).await {
+                    Ok(true) => {
+                        tracing::warn!(node, "this node is silent, and not waited for any more")
+                    }
+                    Ok(false) => {}
+                    Err(error) => tracing::debug!(%error, node, "the row of a silent node stays"),
+                }
+            });
+        }
+    }
+}
+
+/// A row, as the machines know it.
+fn row(member: &rescind_store::Member) -> MemberRow {
+    let rescind_store::Member { node, incarnation, lease_ms, applied, renewals, .. } = member;
+    MemberRow {
+        member: Member { node: super::node_id(node), incarnation: super::of_row(*incarnation) },
+        lease_ms: *lease_ms,
+        applied: *applied,
+        renewals: *renewals,
+    }
+}

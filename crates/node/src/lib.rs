@@ -1,0 +1,18 @@
+//! One node: who asks its guard, and what keeps it open.
+//!
+//! The guard decides from memory, and never waits. Everything about it that does wait is here:
+//! [`Verifier`], which every way of enforcement asks, has a token fetched that memory has never
+//! heard of; [`cluster`] keeps this node's lease among others, and waits for theirs when something
+//! was revoked here. On the only node there is nothing to wait for, and `Verifier::alone` is the
+//! guard itself.
+//!
+//! What it deliberately does not do: decide. `rescind_core::decide` does, asked by the guard; and
+//! who may still say "valid" is decided by the machines of `rescind_coherence`.
+
+pub mod cluster;
+mod verifier;
+
+pub use verifier::{
+    ABSENT_TOKENS_MAX, FETCH_PATIENCE, FETCHES_AT_ONCE, FETCHES_PER_SECOND, Found, Sought, Source,
+    UNKNOWN_FOR, Verifier,
+};

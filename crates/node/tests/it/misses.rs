@@ -1,0 +1,258 @@
+//! What is not in memory, on one node of several.
+
+use crate::house::{House, demand};
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use rescind_core::signature::{Secret, SignedRequest};
+use rescind_core::{Denial, Digest, Plain, ScopeSet, SignedHeaders, TokenKind};
+use rescind_guard::clock::{Clock, SystemClock};
+use rescind_guard::{Guard, Refusal};
+use rescind_node::{
+    FETCH_PATIENCE, FETCHES_AT_ONCE, FETCHES_PER_SECOND, Found, Sought, Source, UNKNOWN_FOR,
+    Verifier,
+};
+use rescind_store::{Change, Follower, Material, StoreError};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+const UNKNOWN: Refusal = Refusal::Denied(Denial::Unknown);
+
+/// What other nodes have made, as the database would give it to this one.
+struct Others {
+    guard: Arc<Guard>,
+    made: Mutex<HashMap<[u8; 32], Change>>,
+    says: Mutex<Says>,
+    asked: AtomicUsize,
+    at_once: AtomicUsize,
+    most_at_once: AtomicUsize,
+}
+
+#[derive(Clone, Copy)]
+enum Says {
+    TheTruth,
+    Nothing,
+    Lies,
+    Outage,
+    Revoked,
+    Slowly,
+}
+
+#[async_trait]
+impl Source for Others {
+    async fn fetch(&self, sought: &Sought) -> Result<Found, StoreError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let now = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most_at_once.fetch_max(now, Ordering::SeqCst);
+        tokio::task::yield_now().await;
+        self.at_once.fetch_sub(1, Ordering::SeqCst);
+        let says = *self.says.lock();
+        match says {
+            Says::TheTruth => Ok(self.find(sought)),
+            Says::Nothing => Ok(Found::Unknown),
+            Says::Lies => Ok(Found::Fetched),
+            Says::Outage => Err(StoreError::Unavailable(None)),
+            Says::Revoked => Ok(Found::Revoked),
+            Says::Slowly => {
+                tokio::time::sleep(FETCH_PATIENCE * 2).await;
+                Ok(self.find(sought))
+            }
+        }
+    }
+}
+
+impl Others {
+    fn find(&self, sought: &Sought) -> Found {
+        let digest = match sought {
+            Sought::Bearer(digest) => *digest,
+            Sought::Signer(id) => Digest::of(id.as_bytes()),
+        };
+        let Some(change) = self.made.lock().get(digest.as_bytes()).cloned() else {
+            return Found::Unknown;
+        };
+        self.guard.apply(change);
+        Found::Fetched
+    }
+}
+
+struct Scene {
+    house: House,
+    others: Arc<Others>,
+    verifier: Verifier,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let house = House::open();
+        let others = Arc::new(Others {
+            guard: Arc::clone(&house.guard),
+            made: Mutex::default(),
+            says: Mutex::new(Says::TheTruth),
+            asked: AtomicUsize::new(0),
+            at_once: AtomicUsize::new(0),
+            most_at_once: AtomicUsize::new(0),
+        });
+        let verifier = Verifier::among_others(
+            Arc::clone(&house.guard),
+            Arc::clone(&others) as Arc<dyn Source>,
+        );
+        Self { house, others, verifier }
+    }
+
+    fn saying(says: Says) -> Self {
+        let scene = Self::new();
+        *scene.others.says.lock() = says;
+        scene
+    }
+
+    /// A token that another node has made.
+    fn made_elsewhere(&self) -> Plain {
+        let (record, plain) = House::bearer_record();
+        let change = Change::Issued { record, material: Material::Digest(plain.digest()) };
+        self.others.made.lock().insert(*plain.digest().as_bytes(), change);
+        plain
+    }
+
+    async fn ask(&self, plain: &Plain) -> Result<(), Refusal> {
+        let verified = self.verifier.bearer(plain.expose(), &demand(&ScopeSet::default())).await;
+        verified.map(drop)
+    }
+
+    fn asked(&self) -> usize {
+        self.others.asked.load(Ordering::SeqCst)
+    }
+}
+
+fn made_up() -> Plain {
+    House::bearer_record().1
+}
+
+#[tokio::test]
+async fn token_of_another_node_is_fetched_once() {
+    let scene = Scene::new();
+    let plain = scene.made_elsewhere();
+    assert_eq!(scene.ask(&plain).await, Ok(()));
+    assert_eq!(scene.ask(&plain).await, Ok(()));
+    assert_eq!(scene.asked(), 1);
+}
+
+#[tokio::test]
+async fn signer_of_another_node_is_fetched() {
+    let scene = Scene::new();
+    let secret = Secret::random(&mut rand::rng());
+    let record = crate::house::record(TokenKind::Signing, &[], None);
+    let id = record.id.clone();
+    let change = Change::Issued { record, material: Material::Secret(secret.clone()) };
+    scene.others.made.lock().insert(*Digest::of(id.as_str().as_bytes()).as_bytes(), change);
+    let request = SignedRequest::with_body("GET", "/", b"");
+    let timestamp = scene.house.clock.text();
+    let signature = secret.key().sign(&timestamp, &request);
+    let signed = SignedHeaders::parse(id.as_str(), &timestamp, &signature).unwrap();
+    assert_eq!(scene.verifier.signed_is_hopeless(&signed).await, Ok(()));
+    let scopes = ScopeSet::default();
+    assert!(scene.verifier.signed(&signed, &request, &demand(&scopes)).await.is_ok());
+    assert_eq!(scene.asked(), 1);
+}
+
+#[tokio::test]
+async fn token_in_memory_is_never_asked_for() {
+    let scene = Scene::saying(Says::Outage);
+    let (_, plain) = scene.house.issue(&[], None);
+    assert_eq!(scene.ask(&plain).await, Ok(()));
+    assert_eq!(scene.asked(), 0);
+}
+
+#[tokio::test]
+async fn mistyped_token_is_never_asked_for() {
+    let scene = Scene::new();
+    let mut text = made_up().expose().to_owned();
+    let last = text.pop().unwrap();
+    text.push(if last == 'a' { 'b' } else { 'a' });
+    let asked = scene.verifier.bearer(&text, &demand(&ScopeSet::default())).await;
+    assert_eq!(asked.map(drop), Err(Refusal::Denied(Denial::Mistyped)));
+    assert_eq!(scene.asked(), 0);
+}
+
+/// What is fetched is put into the index; whether it holds is decided there.
+#[tokio::test]
+async fn answer_of_the_source_alone_lets_nobody_in() {
+    let scene = Scene::saying(Says::Lies);
+    assert_eq!(scene.ask(&made_up()).await, Err(UNKNOWN));
+}
+
+#[tokio::test]
+async fn token_that_is_nowhere_is_looked_for_once_in_a_while() {
+    let scene = Scene::saying(Says::Nothing);
+    let plain = made_up();
+    for _ in 0..3 {
+        assert_eq!(scene.ask(&plain).await, Err(UNKNOWN));
+    }
+    assert_eq!(scene.asked(), 1);
+    std::thread::sleep(UNKNOWN_FOR + Duration::from_millis(50));
+    assert_eq!(scene.ask(&plain).await, Err(UNKNOWN));
+    assert_eq!(scene.asked(), 2);
+}
+
+#[tokio::test]
+async fn revoked_token_is_looked_for_once() {
+    let scene = Scene::saying(Says::Revoked);
+    let plain = made_up();
+    assert_eq!(scene.ask(&plain).await, Err(UNKNOWN));
+    std::thread::sleep(UNKNOWN_FOR + Duration::from_millis(50));
+    assert_eq!(scene.ask(&plain).await, Err(UNKNOWN));
+    assert_eq!(scene.asked(), 1);
+}
+
+#[tokio::test]
+async fn outage_is_neither_yes_nor_no_and_is_not_remembered() {
+    let scene = Scene::saying(Says::Outage);
+    let plain = scene.made_elsewhere();
+    assert_eq!(scene.ask(&plain).await, Err(Refusal::Sealed));
+    *scene.others.says.lock() = Says::TheTruth;
+    assert_eq!(scene.ask(&plain).await, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_database_is_not_waited_for_longer_than_said() {
+    let scene = Scene::saying(Says::Slowly);
+    let plain = scene.made_elsewhere();
+    let begun = tokio::time::Instant::now();
+    assert_eq!(scene.ask(&plain).await, Err(Refusal::Sealed));
+    assert!(begun.elapsed() < FETCH_PATIENCE + Duration::from_millis(10));
+}
+
+#[tokio::test]
+async fn flood_of_made_up_tokens_is_bounded_and_leaves_known_ones_alone() {
+    let scene = Arc::new(Scene::saying(Says::Nothing));
+    let (_, known) = scene.house.issue(&[], None);
+    let budget = usize::try_from(FETCHES_PER_SECOND.get()).unwrap();
+    let begun = SystemClock.boottime().as_millis();
+    let flood: Vec<_> = (0..3 * budget)
+        .map(|_| {
+            let scene = Arc::clone(&scene);
+            tokio::spawn(async move { scene.ask(&made_up()).await })
+        })
+        .collect();
+    let mut sealed = 0;
+    for asked in flood {
+        match asked.await.unwrap() {
+            Err(Refusal::Sealed) => sealed += 1,
+            other => assert_eq!(other, Err(UNKNOWN)),
+        }
+        assert_eq!(scene.ask(&known).await, Ok(()));
+    }
+    let took = SystemClock.boottime().as_millis() - begun;
+    let allowed = budget + budget * usize::try_from(took).unwrap() / 1_000 + 1;
+    assert!(scene.asked() <= allowed, "{} of {allowed}", scene.asked());
+    assert_eq!(scene.asked() + sealed, 3 * budget);
+    assert!(scene.others.most_at_once.load(Ordering::SeqCst) <= FETCHES_AT_ONCE);
+}
+
+#[tokio::test]
+async fn node_without_a_lease_says_neither_whatever_is_stored() {
+    let scene = Scene::new();
+    scene.house.guard.seal();
+    assert_eq!(scene.ask(&scene.made_elsewhere()).await, Err(Refusal::Sealed));
+    assert_eq!(scene.asked(), 0);
+}

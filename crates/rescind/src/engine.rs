@@ -1,0 +1,204 @@
+//! Where records are kept, and who verifies from them: the embedded SQLite and its only node, or
+//! PostgreSQL and one node of several. Nothing else in the house knows which it is.
+
+use crate::failure::Failure;
+use crate::server::chain;
+use rescind_guard::Guard;
+use rescind_node::Verifier;
+use rescind_node::cluster::{Cluster, Identity, Rules, Shared, Timing, settlements};
+use rescind_server::admin::StorePlace;
+use rescind_server::config::{self, Config};
+use rescind_store::postgres::{self, PostgresStore};
+use rescind_store::sqlite::{self, SqliteStore};
+use rescind_store::{Follower, KeyRing, Settler, SharedStore, Store};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a start waits for its first lease: for the whole set to be loaded, above all.
+const FIRST_LEASE_WITHIN: Duration = Duration::from_mins(10);
+
+pub(crate) struct Engine {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) verifier: Arc<Verifier>,
+    pub(crate) cluster: Option<Arc<Cluster>>,
+    pub(crate) place: StorePlace,
+    life: Life,
+}
+
+enum Life {
+    Alone(Arc<SqliteStore>),
+    AmongOthers(Arc<PostgresStore>, Arc<Cluster>),
+}
+
+impl Engine {
+    /// Opens the store that the configuration names. When this returns, the guard is open.
+    pub(crate) async fn open(
+        config: &Config,
+        key_ring: KeyRing,
+        guard: Arc<Guard>,
+        credentials: Option<&Path>,
+    ) -> Result<Self, Failure> {
+        match &config.postgres.connection_file {
+            None => Self::alone(config, key_ring, guard).await,
+            Some(file) => {
+                let setup = |error| Failure::unreachable(chain(&error));
+                let connection = file.read(credentials).map_err(setup)?;
+                Self::among_others(config, connection.as_str(), key_ring, guard).await
+            }
+        }
+    }
+
+    async fn alone(config: &Config, key_ring: KeyRing, guard: Arc<Guard>) -> Result<Self, Failure> {
+        let follower = Arc::clone(&guard) as Arc<dyn Follower>;
+        let options = sqlite::Options { path: config.store.database(), key_ring, follower };
+        let opened = tokio::task::spawn_blocking(move || SqliteStore::open(options)).await;
+        let store = match opened {
+            Ok(opened) => Arc::new(opened.map_err(|error| embedded_failure(&error))?),
+            Err(_) => return Err(Failure::unreachable("opening the store ended abnormally")),
+        };
+        guard.open_for_good();
+        let path = config.store.path.display().to_string();
+        Ok(Self {
+            store: Arc::clone(&store) as Arc<dyn Store>,
+            verifier: Arc::new(Verifier::alone(guard)),
+            cluster: None,
+            place: StorePlace { kind: "sqlite", path },
+            life: Life::Alone(store),
+        })
+    }
+
+    async fn among_others(
+        config: &Config,
+        connection: &str,
+        key_ring: KeyRing,
+        guard: Arc<Guard>,
+    ) -> Result<Self, Failure> {
+        let identity = identity(&config.cluster)?;
+        let (settler, unsettled) = settlements();
+        let options = options(config, connection, key_ring, Arc::clone(&guard), settler);
+        let opened = PostgresStore::open(options).await;
+        let store = Arc::new(opened.map_err(|error| shared_failure(&error))?);
+        let shared = Arc::clone(&store) as Arc<dyn SharedStore>;
+        let started = Cluster::start(&identity, Arc::clone(&guard), Arc::clone(&shared), unsettled);
+        let cluster = Arc::new(started.map_err(|error| Failure::unreachable(chain(&error)))?);
+        let path = store.place();
+        tracing::info!(node = identity.node, store = path, "waiting for the first lease");
+        cluster.opened(FIRST_LEASE_WITHIN).await.map_err(no_lease)?;
+        Ok(Self {
+            store: Arc::clone(&store) as Arc<dyn Store>,
+            verifier: Arc::new(Verifier::among_others(guard, Arc::new(Shared(shared)))),
+            cluster: Some(Arc::clone(&cluster)),
+            place: StorePlace { kind: "postgresql", path },
+            life: Life::AmongOthers(store, cluster),
+        })
+    }
+
+    /// Returns why, if this process can no longer go on.
+    pub(crate) async fn failed(&self) -> String {
+        match &self.life {
+            Life::Alone(store) => store.failed().await,
+            Life::AmongOthers(store, _) => store.failed().await,
+        }
+    }
+
+    /// Writes everything down, seals, and leaves the others.
+    pub(crate) async fn close(self) {
+        let closed = match self.life {
+            Life::Alone(store) => store.close().await,
+            Life::AmongOthers(store, cluster) => {
+                let closed = store.close().await;
+                cluster.leave().await;
+                closed
+            }
+        };
+        if let Err(error) = closed {
+            tracing::warn!(%error, "the store was not closed cleanly; nothing that was answered is lost");
+        }
+    }
+}
+
+fn options(
+    config: &Config,
+    connection: &str,
+    key_ring: KeyRing,
+    guard: Arc<Guard>,
+    settler: Arc<dyn Settler>,
+) -> postgres::Options {
+    postgres::Options {
+        connection: connection.to_owned(),
+        ca_file: config.postgres.ca_file.clone(),
+        durability: match config.postgres.durability {
+            config::Durability::Single => postgres::Durability::Single,
+            config::Durability::Sync => postgres::Durability::Sync,
+            config::Durability::Async => {
+                let accept_lost_revocations_on_failover =
+                    config.postgres.accept_lost_revocations_on_failover;
+                postgres::Durability::Async { accept_lost_revocations_on_failover }
+            }
+        },
+        key_ring,
+        follower: guard,
+        settler,
+    }
+}
+
+fn identity(cluster: &config::Cluster) -> Result<Identity, Failure> {
+    let node = cluster.node.clone().unwrap_or_else(host_name);
+    let timing = Timing::new(cluster.lease);
+    let timing = timing.map_err(|error| Failure::usage(format!("cluster.lease: {error}")))?;
+    Ok(Identity { node, incarnation: rand::random(), timing, rules: rules()? })
+}
+
+#[cfg(not(feature = "ablation"))]
+fn rules() -> Result<Rules, Failure> {
+    Ok(Rules::ALL)
+}
+
+/// A build for tests of tests: without a rule, they must find something.
+#[cfg(feature = "ablation")]
+fn rules() -> Result<Rules, Failure> {
+    let Ok(names) = std::env::var("ABLATED_RULES") else { return Ok(Rules::ALL) };
+    tracing::error!(names, "rules of the lease protocol are switched off");
+    let unknown = || Failure::usage("ABLATED_RULES names a rule that there is not");
+    Rules::ALL.without_named(&names).ok_or_else(unknown)
+}
+
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+fn no_lease(why: String) -> Failure {
+    Failure::unreachable(format!("this node got no lease: {why}"))
+        .next("see whether the database is well, and whether this node may write to it")
+}
+
+fn shared_failure(error: &postgres::OpenError) -> Failure {
+    Failure::unreachable(chain(error))
+        .next("see whether the database is there, and what postgres.connection_file says")
+}
+
+fn embedded_failure(error: &sqlite::OpenError) -> Failure {
+    let failure = Failure::unreachable(chain(error));
+    match error {
+        sqlite::OpenError::Locked { .. } => {
+            failure.next("stop the other server, or give this one a directory of its own")
+        }
+        sqlite::OpenError::Foreign { .. } => {
+            failure.next("give this server a directory of its own")
+        }
+        sqlite::OpenError::DiskFull { .. } => {
+            failure.next("free some space; everything that was answered is kept")
+        }
+        sqlite::OpenError::Permission { .. } => {
+            failure.next("give it to that user (chown), or choose another directory")
+        }
+        // Nothing but a backup helps, and that is said. Whether to begin anew is for `dev` to say,
+        // and for no other fault: nobody is to be advised to delete what is well.
+        sqlite::OpenError::NotADatabase { .. }
+        | sqlite::OpenError::Corrupt { .. }
+        | sqlite::OpenError::KeyMissing { .. }
+        | sqlite::OpenError::Secret { .. } => failure,
+        _ => failure.next("see whether another program has it open, and whether the disk is well"),
+    }
+}

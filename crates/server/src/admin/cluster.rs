@@ -1,0 +1,96 @@
+//! `GET /v1/cluster`: every node, as the rows say it that they renew.
+
+use super::Admin;
+use super::caller::{Caller, Needs};
+use crate::http::{Problem, no_store};
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use rescind_node::cluster::NodeView;
+use serde::Serialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Admin>> {
+    OpenApiRouter::default().routes(routes!(show))
+}
+
+/// Nodes are the whole server's, so nothing for an operator of one tenant.
+#[derive(Clone, Copy, Debug)]
+struct ReadAll;
+
+impl Needs for ReadAll {
+    const SCOPE: Option<&'static str> = Some("read");
+    const SERVER_WIDE: bool = true;
+}
+
+/// All nodes over one database, as this one sees them.
+#[derive(Serialize, ToSchema)]
+struct Cluster {
+    /// This node's name; null on the only node that there is.
+    #[schema(required)]
+    node: Option<String>,
+    /// Whether this node can neither accept nor refuse a token now.
+    sealed: bool,
+    /// What is left of this node's lease; null if it has none, or one that cannot lapse.
+    #[schema(minimum = 0, required)]
+    lease_remaining_ms: Option<u64>,
+    /// Number of the last change that this node has applied.
+    #[schema(minimum = 0)]
+    applied: u64,
+    /// Every node that holds a lease, or did when it was last heard of. Empty on the only node.
+    nodes: Vec<Node>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = ClusterNode)]
+struct Node {
+    node: String,
+    /// One life of that node, drawn at random at its start.
+    incarnation: String,
+    /// How long its leases last.
+    #[schema(minimum = 0)]
+    lease_ms: u64,
+    /// Number of the last change that it is known to have applied.
+    #[schema(minimum = 0)]
+    applied: u64,
+    /// How many changes that is behind the newest.
+    #[schema(minimum = 0)]
+    behind: u64,
+    /// How often it has renewed its lease in this life.
+    #[schema(minimum = 0)]
+    renewals: u64,
+}
+
+/// Show the nodes of this server.
+#[utoipa::path(
+    get,
+    path = "/v1/cluster",
+    operation_id = "cluster",
+    tag = "Server",
+    responses((status = 200, description = "Every node.", body = Cluster)),
+    security(("admin_token" = ["read"])),
+)]
+async fn show(State(admin): State<Arc<Admin>>, _: Caller<ReadAll>) -> Result<Response, Problem> {
+    let services = &admin.services;
+    let (node, nodes) = match &services.cluster {
+        Some(cluster) => (Some(cluster.name().to_owned()), cluster.nodes().await?),
+        None => (None, Vec::new()),
+    };
+    let body = Cluster {
+        node,
+        sealed: !services.guard.is_open(),
+        lease_remaining_ms: services.guard.lease_remaining_millis(),
+        applied: services.guard.applied_epoch(),
+        nodes: nodes.into_iter().map(Node::from).collect(),
+    };
+    Ok(no_store(axum::Json(body).into_response()))
+}
+
+impl From<NodeView> for Node {
+    fn from(node: NodeView) -> Self {
+        let NodeView { node, incarnation, lease_ms, applied, behind, renewals } = node;
+        let incarnation = format!("{incarnation:016x}");
+        Self { node, incarnation, lease_ms, applied, behind, renewals }
+    }
+}
