@@ -41,6 +41,12 @@ fuzz seconds="60":
         mkdir -p corpus/"$target" && cargo +nightly fuzz run "$target" corpus/"$target" seeds/"$target" -- -max_total_time={{seconds}} || exit 1; \
     done
 
+# Three nodes and their clients under faults for longer; with rules of the protocol switched off it must fail
+chaos seconds="600" ablated="":
+    cargo build --workspace --all-features
+    CHAOS_SECONDS={{seconds}} {{ if ablated == "" { "" } else { "CHAOS_ABLATED=" + ablated } }} \
+        cargo test -p rescind-e2e --all-features --test it no_node_accepts -- --nocapture
+
 # The model of the lease protocol with most faults at once: about ten minutes
 model:
     cargo test --release -p rescind-coherence --all-features --test it model:: -- --ignored --nocapture --test-threads 1

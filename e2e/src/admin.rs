@@ -6,6 +6,7 @@ use crate::server::Server;
 use crate::wire::{Answer, Connection, Request};
 use anyhow::Context as _;
 use serde_json::{Value, json};
+use std::net::SocketAddr;
 
 /// Items asked for at once.
 const PAGE: u32 = 200;
@@ -28,8 +29,11 @@ pub struct State {
 
 impl Admin {
     pub async fn connect(server: &Server) -> anyhow::Result<Self> {
-        let connection = Connection::open(server.admin()?).await?;
-        Ok(Self { connection, token: server.facts().admin_token.clone() })
+        Self::at(server.admin()?, &server.facts().admin_token).await
+    }
+
+    pub async fn at(address: SocketAddr, token: &str) -> anyhow::Result<Self> {
+        Ok(Self { connection: Connection::open(address).await?, token: token.to_owned() })
     }
 
     pub async fn ask(&mut self, request: Request) -> anyhow::Result<Answer> {

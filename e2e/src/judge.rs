@@ -37,6 +37,8 @@ pub enum Op {
     Verify,
     /// By a route that answers success once per token, and refuses the second time.
     Revoke,
+    /// By a route that answers success each time: "already revoked" is as final as the first.
+    Settle,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +106,7 @@ impl Verdict {
         let counter = match (operation.op, operation.outcome) {
             (_, Outcome::Unknown) => &mut self.unknown,
             (Op::Create, Outcome::Accepted) => &mut self.created,
-            (Op::Revoke, Outcome::Accepted) => &mut self.revoked,
+            (Op::Revoke | Op::Settle, Outcome::Accepted) => &mut self.revoked,
             (Op::Verify, Outcome::Accepted) => &mut self.accepted,
             (_, Outcome::Refused) => &mut self.refused,
         };
@@ -139,7 +141,7 @@ impl<'a> Life<'a> {
         match operation.op {
             Op::Create => self.creates.push(operation),
             Op::Verify => self.verifies.push(operation),
-            Op::Revoke => self.revokes.push(operation),
+            Op::Revoke | Op::Settle => self.revokes.push(operation),
         }
     }
 
@@ -184,7 +186,8 @@ impl<'a> Life<'a> {
     }
 
     fn is_revoked_twice(&self) -> bool {
-        self.revokes.iter().filter(|op| op.outcome == Outcome::Accepted).count() > 1
+        let succeeded = |op: &&&Operation| op.op == Op::Revoke && op.outcome == Outcome::Accepted;
+        self.revokes.iter().filter(succeeded).count() > 1
     }
 
     fn is_unwitnessed(&self, from_ns: u64) -> bool {

@@ -17,26 +17,35 @@ pub struct Recorder {
 /// Taken before the first byte is sent.
 pub struct Invocation {
     client: u32,
+    node: u32,
     op: Op,
     invoke_ns: u64,
 }
 
+impl Invocation {
+    /// On one of several nodes.
+    #[must_use]
+    pub fn on(self, node: u32) -> Self {
+        Self { node, ..self }
+    }
+}
+
 impl Recorder {
     pub fn begin(&self, client: u32, op: Op) -> Invocation {
-        Invocation { client, op, invoke_ns: monotonic_ns() }
+        Invocation { client, node: 0, op, invoke_ns: monotonic_ns() }
     }
 
     pub fn end(&self, invocation: Invocation, token: &str, outcome: Outcome) {
-        let Invocation { client, op, invoke_ns } = invocation;
+        let Invocation { client, node, op, invoke_ns } = invocation;
         let return_ns = monotonic_ns();
         let token = token.to_owned();
-        let operation = Operation { client, node: 0, op, token, invoke_ns, return_ns, outcome };
+        let operation = Operation { client, node, op, token, invoke_ns, return_ns, outcome };
         self.history.lock().unwrap_or_else(|e| e.into_inner()).push(operation);
     }
 
     /// A token that was created before anything was recorded.
     pub fn given(&self, token: &str) {
-        let created = Invocation { client: 0, op: Op::Create, invoke_ns: 0 };
+        let created = Invocation { client: 0, node: 0, op: Op::Create, invoke_ns: 0 };
         self.end(created, token, Outcome::Accepted);
     }
 

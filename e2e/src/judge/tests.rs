@@ -247,3 +247,25 @@ fn tokens_are_judged_apart() {
     assert_eq!(verdict.violations, []);
     assert_eq!((verdict.created, verdict.revoked, verdict.refused), (2, 1, 1));
 }
+
+#[test]
+fn accepting_after_an_answer_that_it_was_revoked_before_is_caught() {
+    // The first revoker died before it answered.
+    let rows = [
+        MADE,
+        (0, Settle, 3, 4, Unknown),
+        (1, Settle, 5, 6, Accepted),
+        (2, Verify, 7, 8, Accepted),
+    ];
+    caught(Violation::LateAccept, &rows);
+}
+
+#[test]
+fn being_told_twice_that_it_is_revoked_is_no_fault() {
+    passes(&[
+        MADE,
+        (0, Verify, 3, 4, Accepted),
+        (0, Settle, 5, 6, Accepted),
+        (1, Settle, 7, 8, Accepted),
+    ]);
+}

@@ -9,6 +9,7 @@ mod house;
 mod immediate;
 mod kill;
 mod login;
+mod nodes;
 mod oauth;
 mod proxies;
 mod schemathesis;
