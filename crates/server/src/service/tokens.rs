@@ -4,7 +4,7 @@ use super::{Acting, Services};
 use rescind_core::signature::Secret;
 use rescind_core::{
     Actor, Digest, NetworkSet, OwnerId, Plain, Presented, RevocationReason, ScopeSet, Timestamp,
-    TokenId, TokenKind, TokenPrefix, TokenRecord,
+    TokenId, TokenKind, TokenPrefix, TokenRecord, TokenState,
 };
 use rescind_store::{
     Created, Epoch, Idempotency, IssueError, Material, NewToken, OwnerError, Revocation,
@@ -57,7 +57,11 @@ pub struct Achieved {
 #[derive(Debug)]
 pub enum RevokeOutcome {
     /// No node accepts it any more, and none will.
-    Revoked(Achieved),
+    Revoked {
+        /// How it stands from now on.
+        state: TokenState,
+        achieved: Achieved,
+    },
     /// It had been revoked before; that is as final as a first answer.
     AlreadyRevoked {
         record: TokenRecord,
@@ -112,10 +116,13 @@ impl Services {
         what: Revocation,
         acting: Acting,
     ) -> Result<RevokeOutcome, StoreError> {
-        let begun = self.boottime_millis();
-        let outcome = self.store.revoke(what, self.by(acting)).await?;
+        let (begun, by, reason) = (self.boottime_millis(), self.by(acting), what.reason);
+        let state = TokenState::Revoked { at: by.at, by: by.actor.clone(), reason };
+        let outcome = self.store.revoke(what, by).await?;
         Ok(match outcome {
-            Revoked::Now(settled) => RevokeOutcome::Revoked(self.achieved(settled, begun)),
+            Revoked::Now(settled) => {
+                RevokeOutcome::Revoked { state, achieved: self.achieved(settled, begun) }
+            }
             Revoked::Before { record, settled } => {
                 let achieved = self.achieved(settled, begun);
                 RevokeOutcome::AlreadyRevoked { record, achieved }

@@ -12,7 +12,7 @@ use crate::service::RevokeOutcome;
 use crate::service::tokens::one;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use rescind_core::{BEARER_BYTES_MAX, RevocationReason};
+use rescind_core::{BEARER_BYTES_MAX, RevocationReason, TokenRecord};
 use rescind_store::StoredToken;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -114,15 +114,16 @@ impl Admin {
         reason: RevocationReason,
     ) -> Result<Response, Problem> {
         may_touch(caller, &token)?;
-        let id = token.record.id;
-        let outcome = self.services.revoke(one(id.clone(), None, reason), caller.acting()).await?;
-        let (achieved, already_revoked) = match outcome {
-            RevokeOutcome::Revoked(achieved) => (achieved, false),
-            RevokeOutcome::AlreadyRevoked { achieved, .. } => (achieved, true),
-            RevokeOutcome::Unknown => return Err(no_such_token()),
-        };
-        let token = self.token(caller, &id).await?.ok_or_else(no_such_token)?;
-        let token = TokenView::of(token, self.services.now());
+        let what = one(token.record.id.clone(), None, reason);
+        let (record, achieved, already_revoked) =
+            match self.services.revoke(what, caller.acting()).await? {
+                RevokeOutcome::Revoked { state, achieved } => {
+                    (TokenRecord { state, ..token.record }, achieved, false)
+                }
+                RevokeOutcome::AlreadyRevoked { record, achieved } => (record, achieved, true),
+                RevokeOutcome::Unknown => return Err(no_such_token()),
+            };
+        let token = TokenView::of(StoredToken { record, ..token }, self.services.now());
         let view = RevokedView { token, already_revoked, done: Done::told(achieved, caller) };
         Ok(no_store(axum::Json(view).into_response()))
     }

@@ -94,7 +94,7 @@ pub(super) async fn revoke(
         let what = one(caller.token().id().clone(), None, RevocationReason::Unspecified);
         let itself = Actor::token(caller.token().id()).into();
         match shared.services.revoke(what, itself).await? {
-            RevokeOutcome::Revoked(done) => Some(done),
+            RevokeOutcome::Revoked { achieved, .. } => Some(achieved),
             RevokeOutcome::AlreadyRevoked { .. } | RevokeOutcome::Unknown => None,
         }
     };

@@ -30,7 +30,7 @@ pub(super) async fn handle(
     let id = id.ok_or(Error::TokenNotFound)?;
     let what = one(id, Some(caller.partner().clone()), RevocationReason::Unspecified);
     match shared.services.revoke(what, caller.acting()).await? {
-        RevokeOutcome::Revoked(done) => {
+        RevokeOutcome::Revoked { achieved: done, .. } => {
             let body = Message { message: "API token revoked successfully" };
             Ok(achieved(Json(body).into_response(), done))
         }

@@ -32,7 +32,7 @@ pub(super) async fn handle(
     let id = shared.services.verifier.bearer(text, &demand).await?.token().id().clone();
     let itself = Actor::token(&id).into();
     match shared.services.revoke(one(id, None, RevocationReason::Unspecified), itself).await? {
-        RevokeOutcome::Revoked(done) => {
+        RevokeOutcome::Revoked { achieved: done, .. } => {
             let body = RevokeTokenResponse { message: "Token revoked successfully" };
             Ok(achieved(Json(body).into_response(), done))
         }
