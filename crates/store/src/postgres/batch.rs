@@ -8,7 +8,8 @@ use super::{
     books::Books,
     connection::Session,
     fault::Fault,
-    job::{Job, Ran},
+    job::{Body, Job, Ran},
+    revoking::{Revoking, Together},
     rows::{Columns, signed},
     tx::{Parameter, Tx},
 };
@@ -16,9 +17,9 @@ use crate::{
     KeyRing,
     outage::{Outage, chain},
 };
-use futures_util::{FutureExt, future::try_join_all, try_join};
+use futures_util::{FutureExt, join, try_join};
 use rescind_core::{Digest, audit};
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio_postgres::Row;
 
 /// Told to all nodes when the epoch was raised, with the epoch.
@@ -30,15 +31,15 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 const LOCK: &str = "SELECT n FROM epoch FOR UPDATE";
 const HEAD: &str = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1";
 /// Only once the lock is held: rolling back to a savepoint gives back what was locked after it.
-const SAVEPOINT: &str = "SAVEPOINT job";
+const FIRST: &str = "SAVEPOINT job";
+const NEXT: &str = "RELEASE SAVEPOINT job; SAVEPOINT job";
 
 pub(super) async fn begin(session: Arc<Session>, keys: &KeyRing) -> Result<Tx, Fault> {
     let (lock, head) = try_join!(session.prepare_cached(LOCK), session.prepare_cached(HEAD))?;
-    let ((), epoch, head, ()) = try_join!(
+    let ((), epoch, head) = try_join!(
         session.batch_execute(BEGIN),
         session.query_one(&lock, &[]),
         session.query_opt(&head, &[]),
-        session.batch_execute(SAVEPOINT),
     )?;
     let books = Books::new(Columns::of(&epoch).count()?, audit_head(head.as_ref())?);
     Ok(Tx { session, keys: keys.clone(), books })
@@ -50,25 +51,72 @@ fn audit_head(row: Option<&Row>) -> Result<(u64, Digest), Fault> {
     Ok((columns.count()?, columns.digest()?))
 }
 
-/// What remains of each job. An error has taken the whole batch with it.
-pub(super) async fn run(
-    tx: &mut Tx,
-    jobs: &mut [Box<dyn Job>],
-) -> Result<Vec<Option<Outage>>, Fault> {
-    let mut outages = Vec::with_capacity(jobs.len());
-    for job in jobs {
-        outages.push(run_job(tx, job.as_mut()).await?);
+/// What was waiting when the writer looked.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub(super) jobs: Vec<Box<dyn Job>>,
+    pub(super) revocations: Vec<Box<Revoking>>,
+}
+
+impl Batch {
+    pub(super) fn len(&self) -> usize {
+        self.jobs.len() + self.revocations.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// To each what remains of it, in the order of [`run`]; or what became of all.
+    pub(super) fn answer(self, outcome: Result<Vec<Option<Outage>>, Outage>) {
+        let (mut each, all) = match outcome {
+            Ok(outages) => (outages.into_iter(), None),
+            Err(outage) => (Vec::new().into_iter(), Some(outage)),
+        };
+        let mut next = || each.next().unwrap_or_else(|| all.clone());
+        self.revocations.into_iter().for_each(|revoking| revoking.answer(next()));
+        self.jobs.into_iter().for_each(|job| job.answer(next()));
+    }
+}
+
+/// What remains of each: of the revocations, then of the jobs. An error has taken the whole batch
+/// with it.
+pub(super) async fn run(tx: &mut Tx, batch: &mut Batch) -> Result<Vec<Option<Outage>>, Fault> {
+    let mut outages = Vec::with_capacity(batch.len());
+    let mut savepoint = FIRST;
+    if batch.revocations.len() > 1 {
+        // Whatever goes wrong here is left to each of them.
+        run_job(tx, &mut Together(&mut batch.revocations), savepoint).await?;
+        savepoint = NEXT;
+    }
+    for revoking in &mut batch.revocations {
+        if revoking.is_done() {
+            outages.push(None);
+            continue;
+        }
+        outages.push(run_job(tx, revoking.as_mut(), savepoint).await?);
+        savepoint = NEXT;
+    }
+    for job in &mut batch.jobs {
+        outages.push(run_job(tx, job.as_mut(), savepoint).await?);
+        savepoint = NEXT;
     }
     Ok(outages)
 }
 
-async fn run_job(tx: &mut Tx, job: &mut dyn Job) -> Result<Option<Outage>, Fault> {
+/// The savepoint is sent before the job's first statement, and is not waited for alone.
+async fn run_job(
+    tx: &mut Tx,
+    job: &mut dyn Body,
+    savepoint: &str,
+) -> Result<Option<Outage>, Fault> {
     let mark = tx.books.mark();
-    let outage = match AssertUnwindSafe(job.run(tx)).catch_unwind().await {
-        Ok(Ran::Done) => {
-            tx.session.batch_execute("RELEASE SAVEPOINT job; SAVEPOINT job").await?;
-            return Ok(None);
-        }
+    let session = Arc::clone(&tx.session);
+    let (set, ran) =
+        join!(session.batch_execute(savepoint), AssertUnwindSafe(job.run(tx)).catch_unwind());
+    set?;
+    let outage = match ran {
+        Ok(Ran::Done) => return Ok(None),
         Ok(Ran::Refused) => None,
         Ok(Ran::Stopped(fault)) => {
             tracing::warn!(job = job.name(), error = %chain(&fault), "not written");
@@ -85,77 +133,104 @@ async fn run_job(tx: &mut Tx, job: &mut dyn Job) -> Result<Option<Outage>, Fault
     Ok(outage)
 }
 
-/// The epoch, its rows in the log, the audit entries and the notification, for all jobs together.
+/// The epoch, its rows in the log, the audit entries and the notification, for all jobs together,
+/// and behind them the commit, in one go: others wait for the right to write.
 ///
-/// If one of these fails, the transaction is void, and `COMMIT` would report that as a success: the
-/// caller must not get there.
-pub(super) async fn write_down(tx: &Tx) -> Result<(), Fault> {
-    let raised = tx.books.epoch > tx.books.start;
-    let epoch = async {
-        match raised {
-            true => raise(tx).await,
-            false => Ok(()),
-        }
+/// `COMMIT` of a transaction that is void reports success, so what was written down decides first.
+/// If the server refused that, nothing was committed; of anything else the outcome is unknown.
+pub(super) async fn commit(tx: &Tx, patience: Duration) -> Result<(), Outage> {
+    let ends = Ends::of(tx);
+    let asked = ends.parameters();
+    let unwritten = |fault: Fault| fault.outage();
+    let end = match (tx.books.epoch > tx.books.start, tx.books.entries.is_empty()) {
+        (true, _) => Some((RAISED, &asked[..])),
+        (false, false) => Some((ENTRIES, &asked[..ENTRIES_COLUMNS])),
+        (false, true) => None,
     };
-    let entries = async {
-        match tx.books.entries.is_empty() {
-            true => Ok(()),
-            false => write_entries(tx).await,
-        }
+    let Some((statement, asked)) = end else {
+        return tx.session.commit(patience).await.map_err(Fault::uncertain);
     };
-    try_join!(epoch, entries).map(drop)
+    // Prepared before: from here on, what is begun first is sent first.
+    let statement = tx.session.prepare_cached(statement).await;
+    let statement = statement.map_err(|error| unwritten(error.into()))?;
+    let written = tx.session.execute(&statement, asked);
+    let (written, committed) = join!(written, tx.session.commit(patience));
+    match written {
+        Ok(_) => committed.map_err(Fault::uncertain),
+        Err(error) if error.as_db_error().is_some() => Err(unwritten(error.into())),
+        Err(error) => Err(Fault::from(error).uncertain()),
+    }
 }
 
-async fn raise(tx: &Tx) -> Result<(), Fault> {
-    let log = &tx.books.log;
-    let epochs: Vec<_> = log.iter().map(|entry| signed(entry.epoch)).collect();
-    let whats: Vec<_> = log.iter().map(|entry| entry.what).collect();
-    let subjects: Vec<_> = log.iter().map(|entry| entry.subject.as_str()).collect();
-    let reasons: Vec<_> = log.iter().map(|entry| entry.reason.as_str()).collect();
-    let times: Vec<_> = log.iter().map(|entry| entry.at.as_millis()).collect();
-    let (epoch, told) = (signed(tx.books.epoch), tx.books.epoch.to_string());
-    let logged: [Parameter<'_>; 5] = [&epochs, &whats, &subjects, &reasons, &times];
-    let (raised, rung): ([Parameter<'_>; 1], [Parameter<'_>; 2]) = ([&epoch], [&COMMITTED, &told]);
-    let written = try_join!(
-        tx.execute(
-            "INSERT INTO revocation_log (seq, what, subject, reason, at)
-             SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bigint[])",
-            &logged,
-        ),
-        tx.execute("UPDATE epoch SET n = $1", &raised),
-        tx.rows("SELECT pg_notify($1, $2)", &rung),
-    );
-    written.map(drop)
+const ENTRIES: &str = "INSERT INTO audit (seq, at, actor, action, subject, detail, hash)
+    SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[],
+        $7::bytea[])";
+const ENTRIES_COLUMNS: usize = 7;
+
+/// One statement, and so none of it without the rest.
+const RAISED: &str = "WITH entries AS (
+        INSERT INTO audit (seq, at, actor, action, subject, detail, hash)
+        SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[],
+            $6::text[], $7::bytea[])
+    ), logged AS (
+        INSERT INTO revocation_log (seq, what, subject, reason, at)
+        SELECT * FROM unnest($8::bigint[], $9::text[], $10::text[], $11::text[], $12::bigint[])
+    ), raised AS (UPDATE epoch SET n = $13::bigint)
+    SELECT pg_notify($14, ($13::bigint)::text)";
+
+/// What stands in the books, column by column.
+struct Ends<'a> {
+    seqs: Vec<i64>,
+    times: Vec<i64>,
+    actors: Vec<&'a str>,
+    actions: Vec<&'a str>,
+    subjects: Vec<&'a str>,
+    details: Vec<&'a str>,
+    hashes: Vec<&'a [u8]>,
+    epochs: Vec<i64>,
+    whats: Vec<&'a str>,
+    of: Vec<&'a str>,
+    reasons: Vec<&'a str>,
+    raised_at: Vec<i64>,
+    epoch: i64,
 }
 
-async fn write_entries(tx: &Tx) -> Result<(), Fault> {
-    let statement = tx
-        .session
-        .prepare_cached(
-            "INSERT INTO audit (seq, at, actor, action, subject, detail, hash)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        )
-        .await?;
-    let inserts = tx.books.entries.iter().map(|(entry, hash)| {
-        let statement = &statement;
-        async move {
-            let (seq, at) = (signed(entry.seq), entry.at.as_millis());
-            tx.session
-                .execute(
-                    statement,
-                    &[
-                        &seq,
-                        &at,
-                        &entry.actor.as_str(),
-                        &entry.action,
-                        &entry.subject,
-                        &entry.detail,
-                        &hash.as_bytes().as_slice(),
-                    ],
-                )
-                .await
+impl<'a> Ends<'a> {
+    fn of(tx: &'a Tx) -> Self {
+        let Books { entries, log, epoch, .. } = &tx.books;
+        Self {
+            seqs: entries.iter().map(|(entry, _)| signed(entry.seq)).collect(),
+            times: entries.iter().map(|(entry, _)| entry.at.as_millis()).collect(),
+            actors: entries.iter().map(|(entry, _)| entry.actor.as_str()).collect(),
+            actions: entries.iter().map(|(entry, _)| &*entry.action).collect(),
+            subjects: entries.iter().map(|(entry, _)| &*entry.subject).collect(),
+            details: entries.iter().map(|(entry, _)| &*entry.detail).collect(),
+            hashes: entries.iter().map(|(_, hash)| hash.as_bytes().as_slice()).collect(),
+            epochs: log.iter().map(|entry| signed(entry.epoch)).collect(),
+            whats: log.iter().map(|entry| entry.what).collect(),
+            of: log.iter().map(|entry| &*entry.subject).collect(),
+            reasons: log.iter().map(|entry| &*entry.reason).collect(),
+            raised_at: log.iter().map(|entry| entry.at.as_millis()).collect(),
+            epoch: signed(*epoch),
         }
-    });
-    try_join_all(inserts).await?;
-    Ok(())
+    }
+
+    fn parameters(&self) -> [Parameter<'_>; 14] {
+        [
+            &self.seqs,
+            &self.times,
+            &self.actors,
+            &self.actions,
+            &self.subjects,
+            &self.details,
+            &self.hashes,
+            &self.epochs,
+            &self.whats,
+            &self.of,
+            &self.reasons,
+            &self.raised_at,
+            &self.epoch,
+            &COMMITTED,
+        ]
+    }
 }

@@ -128,11 +128,13 @@ impl Connector {
 }
 
 /// Warnings are asked for by name: a role may have been told to leave them out, and one of them says
-/// that a commit is not what it seems.
+/// that a commit is not what it seems. Every statement here is short, and compiling one takes
+/// milliseconds, which PostgreSQL spends if it believes a table of three rows to have thousands.
 fn settings() -> String {
     format!(
         "SET client_min_messages = warning;
          SET default_transaction_isolation = 'read committed';
+         SET jit = off;
          SET statement_timeout = {STATEMENT_TIMEOUT_MILLIS};
          SET lock_timeout = {LOCK_TIMEOUT_MILLIS};
          SET idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_TIMEOUT_MILLIS}"

@@ -11,11 +11,15 @@ use crate::{
 use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 
-/// A job of any result, as the writer sees it.
-pub(super) trait Job: Send {
+/// What runs within a savepoint of its own.
+pub(super) trait Body: Send {
     fn name(&self) -> &'static str;
-    /// Runs the body within the job's savepoint, and keeps its result until the batch is durable.
+    /// Whatever comes of it is kept until the batch is durable.
     fn run<'a>(&'a mut self, tx: &'a mut Tx) -> BoxFuture<'a, Ran>;
+}
+
+/// A job of any result, as the writer sees it.
+pub(super) trait Job: Body {
     /// Answers the caller: with the kept result, or with what happened to the batch.
     fn answer(self: Box<Self>, outage: Option<Outage>);
 }
@@ -49,7 +53,7 @@ struct Waiting<F, T, E> {
     reply: Reply<T, E>,
 }
 
-impl<F, T, E> Job for Waiting<F, T, E>
+impl<F, T, E> Body for Waiting<F, T, E>
 where
     T: Send,
     E: From<StoreError> + Send,
@@ -62,20 +66,35 @@ where
     fn run<'a>(&'a mut self, tx: &'a mut Tx) -> BoxFuture<'a, Ran> {
         Box::pin(async move {
             let Some(body) = self.body.take() else { return Ran::Refused };
-            match body(tx).await {
-                Ok(value) => {
-                    self.reply.keep(Ok(value));
-                    Ran::Done
-                }
-                Err(Stop::Refused(refusal)) => {
-                    self.reply.keep(Err(refusal));
-                    Ran::Refused
-                }
-                Err(Stop::Fault(fault)) => Ran::Stopped(fault),
-            }
+            kept(&mut self.reply, body(tx).await)
         })
     }
+}
 
+/// Keeps what a body has come to, and says how it ended.
+pub(super) fn kept<T, E>(reply: &mut Reply<T, E>, result: Result<T, Stop<E>>) -> Ran
+where
+    E: From<StoreError>,
+{
+    match result {
+        Ok(value) => {
+            reply.keep(Ok(value));
+            Ran::Done
+        }
+        Err(Stop::Refused(refusal)) => {
+            reply.keep(Err(refusal));
+            Ran::Refused
+        }
+        Err(Stop::Fault(fault)) => Ran::Stopped(fault),
+    }
+}
+
+impl<F, T, E> Job for Waiting<F, T, E>
+where
+    T: Send,
+    E: From<StoreError> + Send,
+    F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Stop<E>>> + Send,
+{
     fn answer(self: Box<Self>, outage: Option<Outage>) {
         self.reply.answer(outage);
     }

@@ -26,7 +26,6 @@ const HEAD: &str = "SELECT n, pg_is_in_recovery(), CASE WHEN pg_is_in_recovery()
 
 /// On a session that nobody else uses; after an error it must be dropped.
 pub(super) async fn read(session: &Session, after: Epoch) -> Result<LogPage, Fault> {
-    session.batch_execute(BEGIN).await?;
     let asked: [&(dyn tokio_postgres::types::ToSql + Sync); 2] =
         [&signed(after), &(CHANGES_MAX as i64 + 1)];
     let queries = queries();
@@ -36,13 +35,15 @@ pub(super) async fn read(session: &Session, after: Epoch) -> Result<LogPage, Fau
         session.prepare_cached(&queries.bounds),
         session.prepare_cached(&queries.tokens),
     )?;
-    let (head, owners, bounds, tokens) = try_join!(
+    // In one go, since a revocation waits for it.
+    let ((), head, owners, bounds, tokens, ()) = try_join!(
+        session.batch_execute(BEGIN),
         session.query_one(&statements.0, &[]),
         session.query(&statements.1, &asked),
         session.query(&statements.2, &asked),
         session.query(&statements.3, &asked),
+        session.batch_execute("COMMIT"),
     )?;
-    session.batch_execute("COMMIT").await?;
     let mut page = header(after, &head)?;
     page.too_far = owners.len() + bounds.len() + tokens.len() > CHANGES_MAX;
     if page.too_far {

@@ -55,6 +55,7 @@ mod owners;
 mod queries;
 mod readers;
 mod revocation;
+mod revoking;
 mod rotation;
 mod rows;
 mod schema;

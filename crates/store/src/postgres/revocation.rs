@@ -1,19 +1,26 @@
 //! Transactions that take tokens back: one, all of a kind, or a set by a bound.
 
 use super::{
+    actor,
     fault::{Fault, Stop},
     owners,
     rows::{Columns, signed},
     tokens,
-    tx::Tx,
+    tx::{self, Tx},
 };
 use crate::{
     By, Change, OwnerError, Revocation, RevocationOfAll, SetRevocation, StoreError, TokenSet,
     mutation::token,
 };
+use futures_util::try_join;
 use rescind_core::{
     Digest, OwnerId, RevocationReason, TenantId, Timestamp, TokenId, TokenKind, TokenRecord,
 };
+
+const END: &str = "UPDATE tokens SET revoked_at = $3, revoked_by = $4, revocation_reason = $5,
+         sealed_secret = NULL, changed_at = $6
+     WHERE id = $1 AND ($2::text IS NULL OR owner = $2) AND revoked_at IS NULL
+     RETURNING digest";
 
 /// What was found, before it is settled.
 pub(super) enum Found {
@@ -24,13 +31,21 @@ pub(super) enum Found {
 
 /// Whose token it is, is part of the same conditional statement: there is no moment between the
 /// check and the change, and another's token is answered like one that does not exist.
+///
+/// Checks and change are sent together, in this order: everybody's revocations wait for this one's
+/// round trips. Whatever a check refuses is rolled back with the job.
 pub(super) async fn revoke(
     tx: &mut Tx,
     what: &Revocation,
     by: &By,
 ) -> Result<Found, Stop<StoreError>> {
-    let administered = tx.administered_until(is_admins(tx, &what.id).await?, by.at).await?;
-    let Some(digest) = end(tx, what, by).await? else {
+    tx.ready([&actor::query(), &tx::administered_before_end(), END]).await?;
+    let ((), administered, ended) = try_join!(
+        async { if of_itself(what, by) { Ok(()) } else { tx.check_actor(by).await } },
+        async { Ok(tx.administered_before_end(&what.id, by.at).await?) },
+        async { Ok(end(tx, what, by).await?) },
+    )?;
+    let Some(digest) = ended else {
         let known = tokens::get(tx, &what.id).await?.map(|(record, _)| record);
         let owned = known.filter(|record| what.owner.as_ref().is_none_or(|id| record.owner == *id));
         return Ok(owned.map_or(Found::Unknown, Found::Revoked));
@@ -40,9 +55,9 @@ pub(super) async fn revoke(
     Ok(Found::Active)
 }
 
-async fn is_admins(tx: &Tx, id: &TokenId) -> Result<bool, Fault> {
-    let row = tx.row("SELECT kind = 'admin' FROM tokens WHERE id = $1", &[&id.as_str()]).await?;
-    Ok(row.map(|row| Columns::of(&row).get()).transpose()?.unwrap_or(false))
+/// Whoever has a token may always end it.
+pub(super) fn of_itself(what: &Revocation, by: &By) -> bool {
+    by.actor.token_id().as_ref() == Some(&what.id)
 }
 
 /// Within a rotation: the old token's end, for which the new one is the reason.
@@ -54,7 +69,7 @@ pub(super) async fn end_superseded(tx: &mut Tx, id: &TokenId, by: &By) -> Result
     Ok(())
 }
 
-fn note(tx: &mut Tx, what: &Revocation, digest: Option<Digest>, by: &By) {
+pub(super) fn note(tx: &mut Tx, what: &Revocation, digest: Option<Digest>, by: &By) {
     let epoch = tx.raise_epoch("token", what.id.as_str(), what.reason.as_str(), by.at);
     tx.audit(by, "token.revoked", what.id.as_str(), &token::revocation(what, epoch));
     tx.tell_changed(Change::Revoked { id: what.id.clone(), digest });
@@ -153,13 +168,9 @@ fn ended(row: &tokio_postgres::Row) -> Result<(TokenId, Option<Digest>), Fault> 
 /// `None` if no active token of this id (and owner, if given) was there to end. The secret is not
 /// needed any more, so it does not stay.
 async fn end(tx: &Tx, what: &Revocation, by: &By) -> Result<Option<Option<Digest>>, Fault> {
-    let statement = "UPDATE tokens SET revoked_at = $3, revoked_by = $4, revocation_reason = $5,
-             sealed_secret = NULL, changed_at = $6
-         WHERE id = $1 AND ($2::text IS NULL OR owner = $2) AND revoked_at IS NULL
-         RETURNING digest";
     let (owner, at) = (what.owner.as_ref().map(OwnerId::as_str), by.at.as_millis());
     let (reason, epoch) = (what.reason.as_str(), signed(tx.next_epoch()));
     let (id, by) = (what.id.as_str(), by.actor.as_str());
-    let row = tx.row(statement, &[&id, &owner, &at, &by, &reason, &epoch]).await?;
+    let row = tx.row(END, &[&id, &owner, &at, &by, &reason, &epoch]).await?;
     row.map(|row| Columns::of(&row).digest_or_null()).transpose()
 }

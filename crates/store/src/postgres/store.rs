@@ -11,6 +11,7 @@ use super::{
     owners, queries,
     readers::Readers,
     revocation::{self, Found},
+    revoking::Revoking,
     rotation, tokens,
     tx::Tx,
     writer::{Message, Written},
@@ -93,7 +94,15 @@ impl PostgresStore {
         F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Stop<E>>> + Send + 'static,
     {
         let (job, answer) = job(name, body);
-        self.queue.try_send(Message::Job(job)).map_err(|refused| match refused {
+        self.written(Message::Job(job), answer).await
+    }
+
+    async fn written<T, E: From<StoreError>>(
+        &self,
+        message: Message,
+        answer: oneshot::Receiver<Result<T, E>>,
+    ) -> Result<T, E> {
+        self.queue.try_send(message).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => unavailable("too many transactions are waiting"),
             mpsc::error::TrySendError::Closed(_) => self.gone(),
         })?;
@@ -249,16 +258,8 @@ impl WriteStore for PostgresStore {
     }
 
     async fn revoke(&self, what: Revocation, by: By) -> Result<Revoked, StoreError> {
-        let found = self.tx("revoke", |tx| {
-            Box::pin(async move {
-                if by.actor.token_id().as_ref() != Some(&what.id) {
-                    tx.check_actor(&by).await?;
-                }
-                let found = revocation::revoke(tx, &what, &by).await?;
-                Ok((found, tx.books.epoch))
-            })
-        });
-        let (found, epoch) = found.await?;
+        let (revoking, answer) = Revoking::new(what, by);
+        let (found, epoch) = self.written(Message::Revoke(revoking), answer).await?;
         Ok(match found {
             Found::Unknown => Revoked::Unknown,
             Found::Active => Revoked::Now(self.settler.settle(epoch).await?),

@@ -11,7 +11,8 @@ use crate::{
     By, Change, Epoch, Idempotency, IssuedBefore, KeyRing, StoreError,
     mutation::{ADMINISTERED_MILLIS, forgotten},
 };
-use rescind_core::Timestamp;
+use futures_util::future::try_join_all;
+use rescind_core::{Timestamp, TokenId};
 use std::sync::Arc;
 use tokio_postgres::{Row, types::ToSql};
 
@@ -25,6 +26,14 @@ pub(super) struct Tx {
 }
 
 impl Tx {
+    /// After this, statements that are begun together are sent in the order in which they are begun:
+    /// none of them has to be prepared first.
+    pub(super) async fn ready<const N: usize>(&self, statements: [&str; N]) -> Result<(), Fault> {
+        let prepared = statements.map(|statement| self.session.prepare_cached(statement));
+        try_join_all(prepared).await?;
+        Ok(())
+    }
+
     pub(super) async fn rows(
         &self,
         query: &str,
@@ -65,10 +74,8 @@ impl Tx {
         }
     }
 
-    /// Until when somebody can administer all of this, asked no further than a day ahead: the end
-    /// of the last token that is in force, has the scope for it, and is an operator's of no tenant.
-    /// One that its successor's first use will end counts no more. Before a change that does not
-    /// concern operators nothing needs to be asked.
+    /// Until when somebody can administer all of this. Before a change that does not concern
+    /// operators nothing needs to be asked.
     pub(super) async fn administered_until(
         &self,
         concerned: bool,
@@ -77,25 +84,19 @@ impl Tx {
         if !concerned {
             return Ok(None);
         }
-        let query = format!(
-            "SELECT max(least(tokens.expires_at, $2))
-             FROM tokens JOIN owners ON owners.id = tokens.owner
-             WHERE tokens.kind = 'admin' AND tokens.revoked_at IS NULL
-                 AND position(' admin ' IN ' ' || tokens.scopes || ' ') > 0
-                 AND coalesce(position(' admin ' IN ' ' || owners.allowed_scopes || ' ') > 0, TRUE)
-                 AND owners.suspended_at IS NULL AND owners.tenant IS NULL
-                 AND coalesce(tokens.allowed_networks <> '', TRUE)
-                 AND coalesce(owners.allowed_networks <> '', TRUE)
-                 AND coalesce(tokens.expires_at > $1, TRUE)
-                 AND coalesce(tokens.issued_at >= {}, TRUE)
-                 AND NOT EXISTS (SELECT 1 FROM tokens AS next
-                     WHERE next.rotated_from = tokens.id AND next.revoked_at IS NULL
-                         AND next.overlap_from_first_use IS NOT NULL
-                         AND coalesce(next.expires_at > $1, TRUE))",
-            rows::NOT_BEFORE
-        );
         let ahead = now.plus_millis(ADMINISTERED_MILLIS);
-        self.time(&query, &[&now.as_millis(), &ahead.as_millis()]).await
+        self.time(&administered("TRUE"), &[&now.as_millis(), &ahead.as_millis()]).await
+    }
+
+    /// The same before the end of a token, which concerns operators if it is theirs.
+    pub(super) async fn administered_before_end(
+        &self,
+        id: &TokenId,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, Fault> {
+        let ahead = now.plus_millis(ADMINISTERED_MILLIS);
+        let asked: [Parameter<'_>; 3] = [&now.as_millis(), &ahead.as_millis(), &id.as_str()];
+        self.time(&administered_before_end(), &asked).await
     }
 
     /// Refuses, after the change, what has brought that moment closer; before the change it was
@@ -207,4 +208,30 @@ impl Tx {
     ) {
         self.books.note(by, action, subject, detail);
     }
+}
+
+/// Asked no further than a day ahead: the end of the last token that is in force, has the scope for
+/// it, and is an operator's of no tenant. One that its successor's first use will end counts no more.
+fn administered(concerned: &str) -> String {
+    format!(
+        "SELECT max(least(tokens.expires_at, $2))
+         FROM tokens JOIN owners ON owners.id = tokens.owner
+         WHERE {concerned} AND tokens.kind = 'admin' AND tokens.revoked_at IS NULL
+             AND position(' admin ' IN ' ' || tokens.scopes || ' ') > 0
+             AND coalesce(position(' admin ' IN ' ' || owners.allowed_scopes || ' ') > 0, TRUE)
+             AND owners.suspended_at IS NULL AND owners.tenant IS NULL
+             AND coalesce(tokens.allowed_networks <> '', TRUE)
+             AND coalesce(owners.allowed_networks <> '', TRUE)
+             AND coalesce(tokens.expires_at > $1, TRUE)
+             AND coalesce(tokens.issued_at >= {}, TRUE)
+             AND NOT EXISTS (SELECT 1 FROM tokens AS next
+                 WHERE next.rotated_from = tokens.id AND next.revoked_at IS NULL
+                     AND next.overlap_from_first_use IS NOT NULL
+                     AND coalesce(next.expires_at > $1, TRUE))",
+        rows::NOT_BEFORE
+    )
+}
+
+pub(super) fn administered_before_end() -> String {
+    administered("(SELECT ended.kind = 'admin' FROM tokens AS ended WHERE ended.id = $3)")
 }

@@ -9,7 +9,7 @@
 //! commit whose own wait was cut short.
 
 use super::{
-    batch,
+    batch::{self, Batch},
     books::Books,
     connection::{Connector, Session},
     durability::{self, Durability},
@@ -17,6 +17,7 @@ use super::{
     job::Job,
     log,
     memory::{Memory, Unheard},
+    revoking::Revoking,
     tx::Tx,
 };
 use crate::{
@@ -54,6 +55,8 @@ const BACK_OFF_MAX: Duration = Duration::from_secs(2);
 
 pub(super) enum Message {
     Job(Box<dyn Job>),
+    /// Apart from the others: those that wait together are made together.
+    Revoke(Box<Revoking>),
     /// Write all that is waiting, end.
     Close(oneshot::Sender<()>),
 }
@@ -86,11 +89,12 @@ impl Writer {
     async fn run(mut self, mut queue: mpsc::Receiver<Message>) {
         let mut closed = None;
         while let Some(first) = queue.recv().await {
-            let mut batch = Vec::with_capacity(BATCH_JOBS_MAX);
+            let mut batch = Batch::default();
             let mut next = Some(first);
             while let Some(message) = next {
                 match message {
-                    Message::Job(job) => batch.push(job),
+                    Message::Job(job) => batch.jobs.push(job),
+                    Message::Revoke(revoking) => batch.revocations.push(revoking),
                     Message::Close(done) => {
                         closed = Some(done);
                         queue.close();
@@ -107,27 +111,18 @@ impl Writer {
         }
     }
 
-    async fn write(&mut self, mut batch: Vec<Box<dyn Job>>) {
+    async fn write(&mut self, mut batch: Batch) {
         let outcome = self.transact(&mut batch).await;
         crash_point!("before_answer");
-        match outcome {
-            Ok(outages) => {
-                for (job, outage) in batch.into_iter().zip(outages) {
-                    job.answer(outage);
-                }
-            }
-            Err(outage) => {
-                // Whatever went wrong, nobody knows what this connection still has to say.
-                self.session = None;
-                for job in batch {
-                    job.answer(Some(outage.clone()));
-                }
-            }
+        if outcome.is_err() {
+            // Whatever went wrong, nobody knows what this connection still has to say.
+            self.session = None;
         }
+        batch.answer(outcome);
     }
 
     /// The whole batch in one durable commit; what remains of each job. An error is everybody's.
-    async fn transact(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<Vec<Option<Outage>>, Outage> {
+    async fn transact(&mut self, batch: &mut Batch) -> Result<Vec<Option<Outage>>, Outage> {
         if let Some(cause) = self.memory.failure() {
             return Err(Outage::Failed(cause));
         }
@@ -136,8 +131,7 @@ impl Writer {
             let mut tx = self.begin().await?;
             self.check_not_ahead(&tx.books)?;
             crash_point!("after_begin");
-            let outages = batch::run(&mut tx, jobs).await?;
-            batch::write_down(&tx).await?;
+            let outages = batch::run(&mut tx, batch).await?;
             Ok((tx, outages))
         });
         let (tx, outages) = match written.await {
@@ -146,12 +140,14 @@ impl Writer {
             Err(_) => return Err(Fault::TimedOut("a transaction").outage()),
         };
         crash_point!("before_commit");
-        tx.session.commit(COMMIT_TIMEOUT).await.map_err(|fault| {
-            tracing::warn!(error = %chain(&fault), "it is not known whether a batch was written");
-            fault.uncertain()
+        let committed = batch::commit(&tx, COMMIT_TIMEOUT).await;
+        committed.inspect_err(|outage| {
+            if let Outage::Uncertain(cause) = outage {
+                tracing::warn!(error = %chain(cause), "it is not known whether a batch was written");
+            }
         })?;
         crash_point!("after_commit");
-        self.written.jobs.fetch_add(jobs.len() as u64, Ordering::Relaxed);
+        self.written.jobs.fetch_add(batch.len() as u64, Ordering::Relaxed);
         self.written.commits.fetch_add(1, Ordering::Relaxed);
         self.publish(&tx.session, tx.books).await?;
         crash_point!("after_publish");
