@@ -46,7 +46,8 @@ impl Nodes {
             let (connection, lease) = (connection.display(), setup.lease);
             let more = format!(
                 "[postgres]\nconnection_file = \"{connection}\"\n\
-                 [cluster]\nnode = \"node-{number}\"\nlease = \"{lease}\"\n"
+                 [cluster]\nnode = \"node-{number}\"\nlease = \"{lease}\"\n\
+                 listen = \"127.0.0.1:0\"\n"
             );
             let mut node = Node { home, server: None, more, ablated: setup.ablated };
             node.start().await?;

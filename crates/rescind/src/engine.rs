@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::server::chain;
 use rescind_guard::Guard;
 use rescind_node::Verifier;
-use rescind_node::cluster::{Cluster, Identity, Rules, Shared, Timing, settlements};
+use rescind_node::cluster::{Cluster, Identity, Listen, Rules, Shared, Timing, settlements};
 use rescind_server::admin::StorePlace;
 use rescind_server::config::{self, Config};
 use rescind_store::postgres::{self, PostgresStore};
@@ -147,7 +147,9 @@ fn identity(cluster: &config::Cluster) -> Result<Identity, Failure> {
     let node = cluster.node.clone().unwrap_or_else(host_name);
     let timing = Timing::new(cluster.lease);
     let timing = timing.map_err(|error| Failure::usage(format!("cluster.lease: {error}")))?;
-    Ok(Identity { node, incarnation: rand::random(), timing, rules: rules()? })
+    let advertise = cluster.advertise.clone();
+    let listen = cluster.listen.map(|address| Listen { address, advertise });
+    Ok(Identity { node, incarnation: rand::random(), timing, listen, rules: rules()? })
 }
 
 #[cfg(not(feature = "ablation"))]

@@ -24,7 +24,16 @@ pub struct Member {
     /// Raised at each renewal: one that stays the same is a sign of death.
     pub renewals: u64,
     /// Where other nodes reach it, if they can.
-    pub address: Option<String>,
+    pub contact: Option<Contact>,
+}
+
+/// Where a member listens, and how whoever connects knows that it is it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contact {
+    /// Host and port.
+    pub address: String,
+    /// SHA-256 of its certificate (DER), which is new at each start.
+    pub certificate: Digest,
 }
 
 /// All members, and the epoch of the snapshot that they were read in: whoever joined after it is

@@ -32,8 +32,6 @@ pub(super) struct Lease {
     settling: mpsc::UnboundedSender<Told>,
     wake_at: BootInstant,
     pub(super) request: Option<AbortHandle>,
-    /// What is to be said to others, by a task that says one thing at a time.
-    acknowledged: watch::Sender<Option<(Member, Epoch)>>,
     /// What went wrong last, for whoever waits for the first lease.
     pub(super) trouble: Trouble,
 }
@@ -54,14 +52,13 @@ impl Lease {
             settling,
             wake_at: BootInstant::NEVER,
             request: None,
-            acknowledged: watch::Sender::new(None),
             trouble,
         }
     }
 
     /// Until the node has left.
     pub(super) async fn run(mut self) {
-        tokio::spawn(requests::acknowledge(self.here.clone(), self.acknowledged.subscribe()));
+        tokio::spawn(requests::write_acknowledgements(self.here.clone()));
         let mut event = Event::Tick;
         while self.step(event) {
             event = tokio::select! {
@@ -114,11 +111,10 @@ impl Lease {
         Next::Effect
     }
 
-    /// The last one says all that those before it would have said. One that is lost is made good by
-    /// the next renewal.
+    /// One that is lost is made good by the next renewal.
     fn acknowledge(&self, member: Member, epoch: Epoch) {
         let _ = self.settling.send(Told::Applied { by: member, epoch });
-        self.acknowledged.send_replace(Some((member, epoch)));
+        self.here.peers.acknowledge(member, epoch);
     }
 
     /// A page that does not fit the index leaves it as it is.

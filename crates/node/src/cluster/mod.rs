@@ -8,12 +8,15 @@
 //! | [`lease`] | `coherence::Node` | loads, renews, follows the log, opens and seals the guard |
 //! | [`settling`] | `coherence::Settler`, `coherence::Reaper` | waits for what was revoked here, buries dead rows |
 //!
+//! Between the loops of different nodes [`peers`] carries doorbells and acknowledgements.
+//!
 //! Both run on a thread of their own: a machine that is busy with a thousand passwords must still
 //! renew its lease. Requests run beside the loops, so that a database that hangs holds up no
 //! doorbell. Nothing here decides anything about a token, and nothing unsafe happens if all of it
 //! stands still: the lease runs out by itself, because each verification reads the clock.
 
 mod lease;
+mod peers;
 mod requests;
 mod settling;
 
@@ -21,6 +24,8 @@ use crate::{Found, Sought, Source};
 use async_trait::async_trait;
 use lease::{Events, Lease, Trouble};
 use parking_lot::Mutex;
+pub use peers::Listen;
+use peers::Peers;
 use rescind_coherence::node::Event;
 use rescind_coherence::{Incarnation, Member, Node, NodeId};
 pub use rescind_coherence::{Rules, Timing};
@@ -52,6 +57,8 @@ pub struct Identity {
     /// Drawn at random at each start.
     pub incarnation: u64,
     pub timing: Timing,
+    /// Without it, others are heard through the database alone.
+    pub listen: Option<Listen>,
     /// All of them, but in tests of tests.
     pub rules: Rules,
 }
@@ -69,6 +76,7 @@ struct Here {
     name: Arc<str>,
     guard: Arc<Guard>,
     store: Arc<dyn SharedStore>,
+    peers: Arc<Peers>,
 }
 
 /// A node's name as the machines know it.
@@ -132,7 +140,7 @@ impl Cluster {
     /// Loads, registers, and opens the guard; and goes on until [`Cluster::leave`].
     ///
     /// # Errors
-    /// No thread could be started.
+    /// No thread could be started, or the address to listen at is taken.
     pub fn start(
         identity: &Identity,
         guard: Arc<Guard>,
@@ -143,7 +151,8 @@ impl Cluster {
         let (tell, told) = mpsc::unbounded_channel();
         let trouble = watch::Sender::new(None);
         let member = identity.member();
-        let here = Here { name: identity.node.as_str().into(), guard, store };
+        let (peers, bound) = Peers::new(identity)?;
+        let here = Here { name: identity.node.as_str().into(), guard, store, peers };
         let node = Node::new(member, identity.timing, identity.rules);
         let inbox = (events.clone(), inbox);
         let lease = Lease::new(node, here.clone(), inbox, tell.clone(), trouble.clone());
@@ -154,12 +163,14 @@ impl Cluster {
             (unsettled.0, events.clone()),
             (tell.clone(), told),
         );
-        let doorbells = doorbells(Arc::clone(&here.store), events.clone(), tell);
+        let doorbells = doorbells(Arc::clone(&here.store), events.clone(), tell.clone());
+        let direct = bound.map(|bound| Arc::clone(&here.peers).run(bound, events.clone(), tell));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new().name("rescind-lease".into()).spawn(move || {
             runtime.block_on(async move {
                 tokio::spawn(settlements.run());
                 tokio::spawn(doorbells);
+                direct.map(tokio::spawn);
                 lease.run().await;
             });
         })?;

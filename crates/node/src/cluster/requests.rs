@@ -9,11 +9,14 @@ use rescind_store::{Epoch, Loaded, LogPage};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// How often a load says that it goes on: well within the silence that it is allowed.
 const LOADING_EVERY: Duration = Duration::from_secs(5);
+
+/// How long an acknowledgement that all have heard may be missing from the row. It is written for
+/// whoever was not listening after all; a storm of them need not be.
+const WRITTEN_WITHIN: Duration = Duration::from_millis(200);
 
 /// Whether the member row is there already.
 #[derive(Clone, Copy)]
@@ -57,18 +60,18 @@ impl Lease {
         row: Row,
     ) {
         let (store, node) = (Arc::clone(&self.here.store), self.here.name.to_string());
-        let incarnation = incarnation(member);
+        let (incarnation, contact) = (incarnation(member), self.here.peers.contact());
         self.request(link, async move {
             Ok(match row {
                 Row::New => {
-                    let (renewals, address) = (0, None);
+                    let renewals = 0;
                     let row = rescind_store::Member {
                         node,
                         incarnation,
                         lease_ms,
                         applied,
                         renewals,
-                        address,
+                        contact,
                     };
                     store.register(&row).await?;
                     Event::Registered { link }
@@ -136,15 +139,20 @@ impl Lease {
     }
 }
 
-/// Says to others what was applied, one thing at a time.
-pub(super) async fn acknowledge(
-    here: Here,
-    mut acknowledged: watch::Receiver<Option<(Member, Epoch)>>,
-) {
+/// Says in the row and by notification what was applied, one thing at a time: at once if anybody
+/// hears it no other way.
+pub(super) async fn write_acknowledgements(here: Here) {
+    let mut acknowledged = here.peers.acknowledged();
+    let mut written = None;
     while acknowledged.changed().await.is_ok() {
-        let Some((member, epoch)) = *acknowledged.borrow_and_update() else { continue };
-        if let Err(error) = here.store.acknowledge(&here.name, incarnation(member), epoch).await {
-            tracing::debug!(%error, epoch, "an acknowledgement was not written");
+        if here.peers.all_hear() {
+            sleep(WRITTEN_WITHIN).await;
+        }
+        let told = *acknowledged.borrow_and_update();
+        let Some((member, epoch)) = told.filter(|_| told != written) else { continue };
+        match here.store.acknowledge(&here.name, incarnation(member), epoch).await {
+            Ok(_) => written = told,
+            Err(error) => tracing::debug!(%error, epoch, "an acknowledgement was not written"),
         }
     }
 }

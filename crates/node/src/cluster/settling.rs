@@ -50,6 +50,8 @@ pub(super) struct Settlements {
 
 /// After somebody had to be waited out: soon its row can be buried, and the next need not wait.
 const WATCH_SOON_MILLIS: u64 = 20;
+/// After somebody has come of whom no row is known. Anybody can come, so not at once.
+const STRANGER_MILLIS: u64 = 200;
 
 impl Settlements {
     pub(super) fn new(
@@ -89,12 +91,14 @@ impl Settlements {
                     None => return,
                 },
                 () = sleep_until(&self.here.guard, wake_at) => self.tick(),
+                () = self.here.peers.stranger.notified() => self.watch_after(STRANGER_MILLIS),
             }
         }
     }
 
     /// Its commit has returned. The index was changed before, by whoever published it.
     fn wait_for(&mut self, Asked { epoch, answer }: Asked) {
+        self.here.peers.ring(epoch);
         self.waiting.entry(epoch).or_default().push(answer);
         if let Ok(Some(applied)) = self.here.store.applied() {
             self.step(Event::Applied { by: self.own, epoch: applied });
@@ -113,8 +117,10 @@ impl Settlements {
             Told::Look => self.step(Event::RowsChanged),
             Told::Acknowledged { by, epoch } => self.step(Event::Acknowledged { by, epoch }),
             Told::Members { covers, read: Some(Roll { head, members }) } => {
-                let rows: Vec<_> = members.iter().map(row).collect();
-                self.bury(&rows, &members);
+                let roll = Roll { head, members };
+                self.here.peers.know(&roll, self.own);
+                let rows: Vec<_> = roll.members.iter().map(row).collect();
+                self.bury(&rows, &roll.members);
                 if let Some(covers) = covers {
                     self.step(Event::Members { covers, epoch: head, rows });
                 }
@@ -152,8 +158,13 @@ impl Settlements {
             let _ = answer.send(Settled { epoch, acknowledged, waited_out });
         }
         if waited_out > 0 {
-            self.watch_at = self.here.guard.clock().boottime().plus_millis(WATCH_SOON_MILLIS);
+            self.watch_after(WATCH_SOON_MILLIS);
         }
+    }
+
+    fn watch_after(&mut self, millis: u64) {
+        let soon = self.here.guard.clock().boottime().plus_millis(millis);
+        self.watch_at = self.watch_at.min(soon);
     }
 
     fn watch(&mut self) {

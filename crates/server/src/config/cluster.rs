@@ -4,12 +4,18 @@ use super::{Faults, SecretPath, duration};
 use rescind_core::ID_BYTES_MAX;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::{path::PathBuf, time::Duration};
+use std::{
+    net::{Ipv6Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 /// Leases that are too short lapse at every hiccup, and those that are too long make the worst
 /// revocation wait.
 const LEASE_MIN: Duration = Duration::from_secs(1);
 const LEASE_MAX: Duration = Duration::from_mins(5);
+/// The longest name of a host (RFC 1035).
+const HOST_BYTES_MAX: usize = 253;
 /// Most connections of one node that only read.
 const READ_CONNECTIONS_MAX: u32 = 100;
 
@@ -49,6 +55,13 @@ pub enum Durability {
 pub struct Cluster {
     /// Name of this node, unique among all; without it, the name of the host.
     pub node: Option<String>,
+    /// Address and port at which other nodes find this one, as `10.0.0.7:8083`. They prove to each
+    /// other who they are; still, only nodes need to reach it. Without it, nodes hear of one another
+    /// through PostgreSQL alone, and a revocation takes longer. Port 0 picks a free one.
+    pub listen: Option<SocketAddr>,
+    /// Host and port that others are told, if they cannot reach this node at `cluster.listen`
+    /// itself; needed if that is `0.0.0.0` or `[::]`.
+    pub advertise: Option<String>,
     /// How long this node may verify without hearing from the database, and so the longest that a
     /// revocation waits for a node that has gone silent. From 1s to 5m.
     #[serde(with = "duration")]
@@ -71,7 +84,7 @@ impl Default for Postgres {
 impl Default for Cluster {
     /// Rides out a restart of PostgreSQL.
     fn default() -> Self {
-        Self { node: None, lease: Duration::from_secs(15) }
+        Self { node: None, listen: None, advertise: None, lease: Duration::from_secs(15) }
     }
 }
 
@@ -104,6 +117,19 @@ impl Cluster {
         if !(LEASE_MIN..=LEASE_MAX).contains(&self.lease) {
             faults.add("cluster.lease", "must be from 1s to 5m");
         }
+        let anywhere = self.listen.is_some_and(|address| address.ip().is_unspecified());
+        match &self.advertise {
+            None if anywhere => {
+                faults.add("cluster.advertise", "must say where other nodes find this one");
+            }
+            Some(_) if self.listen.is_none() => {
+                faults.add("cluster.advertise", "goes with `cluster.listen` only");
+            }
+            Some(place) if !is_place(place) => {
+                faults.add("cluster.advertise", "must be host and port, as `node-1.internal:8083`");
+            }
+            _ => {}
+        }
         if self.node.as_deref().is_some_and(|name| !is_name(name)) {
             faults.add(
                 "cluster.node",
@@ -118,4 +144,20 @@ impl Cluster {
 fn is_name(text: &str) -> bool {
     let clean = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
     (1..=ID_BYTES_MAX).contains(&text.len()) && text.bytes().all(clean)
+}
+
+/// A host (RFC 1123, or an address of either family) and a port.
+fn is_place(text: &str) -> bool {
+    let Some((host, port)) = text.rsplit_once(':') else { return false };
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let named = match address {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => is_host(host),
+    };
+    named && port.parse::<u16>().is_ok_and(|port| port != 0)
+}
+
+fn is_host(text: &str) -> bool {
+    let clean = |byte: u8| byte.is_ascii_alphanumeric() || b".-".contains(&byte);
+    (1..=HOST_BYTES_MAX).contains(&text.len()) && text.bytes().all(clean)
 }

@@ -177,6 +177,7 @@ pub(super) fn validate(config: &Config, faults: &mut Faults) {
     }
     let mut addresses = listeners.map(|(section, listener)| (section, listener.listen)).to_vec();
     addresses.extend(config.grpc.listen.map(|listen| ("grpc", listen)));
+    addresses.extend(config.cluster.listen.map(|listen| ("cluster", listen)));
     check_apart(faults, &addresses);
     check_networks(faults, "public.trusted_proxies", &config.public.trusted_proxies);
     check_networks(faults, "verify.trusted_peers", &config.verify.trusted_peers);

@@ -13,10 +13,11 @@ use super::{
     tx::Parameter,
 };
 use crate::{
-    Epoch, LogPage, Member, Roll, StoreError,
+    Contact, Epoch, LogPage, Member, Roll, StoreError,
     outage::{Cause, Outage},
 };
 use futures_util::try_join;
+use rescind_core::Digest;
 use std::time::Duration;
 use tokio::{sync::Mutex, time::timeout};
 use tokio_postgres::Row;
@@ -55,18 +56,20 @@ impl Members {
 
     pub(super) async fn register(&self, member: &Member) -> Result<(), StoreError> {
         let statement = "INSERT INTO members
-                 (node, incarnation, lease_ms, applied, renewals, address)
-             VALUES ($1, $2, $3, $4, $5, $6)
+                 (node, incarnation, lease_ms, applied, renewals, address, certificate)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)
              ON CONFLICT (node, incarnation) DO UPDATE SET lease_ms = excluded.lease_ms,
                  applied = excluded.applied, address = excluded.address,
-                 renewals = members.renewals + 1";
-        let asked: [Parameter<'_>; 6] = [
+                 certificate = excluded.certificate, renewals = members.renewals + 1";
+        let contact = member.contact.as_ref();
+        let asked: [Parameter<'_>; 7] = [
             &member.node,
             &member.incarnation.cast_signed(),
             &signed(member.lease_ms),
             &signed(member.applied),
             &signed(member.renewals),
-            &member.address,
+            &contact.map(|contact| contact.address.as_str()),
+            &contact.map(|contact| contact.certificate.as_bytes().as_slice()),
         ];
         self.own.transact(statement, &asked).await.map(drop)
     }
@@ -106,11 +109,12 @@ impl Members {
         self.own.transact(statement, &[&node, &incarnation.cast_signed()]).await.map(drop)
     }
 
-    /// One statement, and so one snapshot. The row of the epoch comes even if there is no member.
+    /// One statement, and so one snapshot, which needs no transaction: a revocation waits for it.
+    /// The row of the epoch comes even if there is no member.
     pub(super) async fn all(&self) -> Result<Roll, StoreError> {
-        let query = "SELECT n, node, incarnation, lease_ms, applied, renewals, address
+        let query = "SELECT n, node, incarnation, lease_ms, applied, renewals, address, certificate
              FROM epoch LEFT JOIN members ON TRUE ORDER BY node, incarnation";
-        let rows = self.others.transact(query, &[]).await?;
+        let rows = self.others.read(query).await?;
         let mut roll = Roll { head: 0, members: Vec::with_capacity(rows.len()) };
         for row in &rows {
             let mut columns = Columns::of(row);
@@ -141,8 +145,13 @@ fn member(mut columns: Columns<'_>) -> Result<Option<Member>, Fault> {
         lease_ms: columns.count()?,
         applied: columns.count()?,
         renewals: columns.count()?,
-        address: columns.get()?,
+        contact: contact(columns.get()?, columns.digest_or_null()?),
     }))
+}
+
+/// A version that knew no certificates may have written the row.
+fn contact(address: Option<String>, certificate: Option<Digest>) -> Option<Contact> {
+    Some(Contact { address: address?, certificate: certificate? })
 }
 
 /// One connection, used by one caller at a time.
@@ -172,26 +181,36 @@ impl Line {
         }
     }
 
+    async fn read(&self, query: &str) -> Result<Vec<Row>, StoreError> {
+        self.ask("the members", async |session: &Session| {
+            let prepared = session.prepare_cached(query).await?;
+            Ok(session.query(&prepared, &[]).await?)
+        })
+        .await
+    }
+
     async fn read_log(&self, after: Epoch) -> Result<LogPage, StoreError> {
-        let read = timeout(MEMBER_TIMEOUT, async {
-            let mut held = self.session.lock().await;
-            let session = self.ready(held.take()).await?;
-            let page = log::read(&session, after).await?;
-            *held = Some(session);
-            Ok(page)
-        });
-        Ok(read.await.unwrap_or(Err(Fault::TimedOut("the log")))?)
+        self.ask("the log", async |session: &Session| log::read(session, after).await).await
     }
 
     async fn durability(&self) -> Result<DurabilityReport, StoreError> {
-        let read = timeout(MEMBER_TIMEOUT, async {
+        self.ask("settings", async |session: &Session| durability::report(session).await).await
+    }
+
+    /// Something that changes nothing.
+    async fn ask<T>(
+        &self,
+        what: &'static str,
+        question: impl AsyncFnOnce(&Session) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
+        let asked = timeout(MEMBER_TIMEOUT, async {
             let mut held = self.session.lock().await;
             let session = self.ready(held.take()).await?;
-            let report = durability::report(&session).await?;
+            let answer = question(&session).await?;
             *held = Some(session);
-            Ok(report)
+            Ok(answer)
         });
-        Ok(read.await.unwrap_or(Err(Fault::TimedOut("settings")))?)
+        Ok(asked.await.unwrap_or(Err(Fault::TimedOut(what)))?)
     }
 
     async fn ready(&self, session: Option<Session>) -> Result<Session, Fault> {

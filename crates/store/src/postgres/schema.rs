@@ -14,7 +14,10 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 /// In order; a released one is never edited.
-const MIGRATIONS: [(&str, &str); 1] = [("V1__records", include_str!("migrations/V1__records.sql"))];
+const MIGRATIONS: [(&str, &str); 2] = [
+    ("V1__records", include_str!("migrations/V1__records.sql")),
+    ("V2__direct_connections", include_str!("migrations/V2__direct_connections.sql")),
+];
 
 /// "Rescind" in ASCII: no other program that uses this database takes the same lock.
 const ADVISORY_LOCK: i64 = 0x0052_6573_6369_6e64;

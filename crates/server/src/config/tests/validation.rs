@@ -42,6 +42,24 @@ fn node_has_a_name_that_fits_everywhere() {
 }
 
 #[test]
+fn nodes_that_listen_say_where_they_are_found() {
+    let key = "cluster.advertise";
+    let anywhere = || whole().set("cluster.listen", "0.0.0.0:8083");
+    assert_eq!(anywhere().one_fault().0, key);
+    assert_eq!(whole().set(key, "node-1:8083").one_fault().0, key);
+    let longest = format!("{}:65535", "n".repeat(253));
+    for good in ["node-1.internal:8083", "10.0.0.7:1", "[2001:db8::7]:8083", &longest] {
+        anywhere().set(key, good).load().unwrap();
+    }
+    let too_long = format!("n{longest}");
+    for bad in
+        ["node-1", ":8083", "node-1:0", "node-1:65536", "[node]:1", "a b:1", "u@h:1", &too_long]
+    {
+        assert_eq!(anywhere().set(key, bad).one_fault().0, key, "{bad}");
+    }
+}
+
+#[test]
 fn loss_of_revocations_is_accepted_in_so_many_words_or_not_at_all() {
     let key = "postgres.accept_lost_revocations_on_failover";
     assert_eq!(whole().set("postgres.durability", "async").one_fault().0, key);
@@ -56,6 +74,8 @@ fn listeners_do_not_share_a_port() {
     assert_eq!(shared.0, "verify.listen");
     let grpc = whole().set("grpc.listen", "127.0.0.1:8081").one_fault();
     assert_eq!(grpc.0, "grpc.listen");
+    let cluster = whole().set("cluster.listen", "127.0.0.1:8081").one_fault();
+    assert_eq!(cluster.0, "cluster.listen");
     let free = "127.0.0.1:0";
     whole().set("verify.listen", free).set("admin.listen", free).load().unwrap();
 }

@@ -1,7 +1,8 @@
 //! Rows of members: what a node's lease rests on, and what a revocation waits by.
 
 use super::scene::Node;
-use rescind_store::{Member, Ring, SharedStore, conformance::postgres::Database};
+use rescind_core::Digest;
+use rescind_store::{Contact, Member, Ring, SharedStore, conformance::postgres::Database};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -12,7 +13,10 @@ fn member(node: &str, incarnation: u64) -> Member {
         lease_ms: 15_000,
         applied: 3,
         renewals: 0,
-        address: Some("10.0.0.7:8443".into()),
+        contact: Some(Contact {
+            address: "10.0.0.7:8443".into(),
+            certificate: Digest::of(b"certificate"),
+        }),
     }
 }
 

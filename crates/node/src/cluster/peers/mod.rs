@@ -1,0 +1,293 @@
+//! Direct connections between nodes: the short way for what a revocation waits for.
+//!
+//! Each node dials every other one. Over a connection, whoever dialled rings when it has committed
+//! something, and the other says what it has applied:
+//!
+//! ```text
+//! dialled ──► Committed { epoch }               (a doorbell: a hint)
+//!         ◄── Applied { incarnation, epoch }    (an acknowledgement: it is believed)
+//! ```
+//!
+//! What is lost here costs time and nothing else: notifications ring too, and the member rows say
+//! what was applied. But a forged acknowledgement would break the promise. So both ends prove who
+//! they are: TLS 1.3, with a key and a certificate that each start makes for itself, and whose
+//! digest stands in its member row ([`certificate`]). Whoever may write these rows is trusted with
+//! everything already; there is no authority to keep and nothing that expires.
+
+mod certificate;
+mod link;
+#[cfg(test)]
+mod tests;
+
+use super::lease::Events;
+use super::settling::Told;
+use super::{Identity, node_id};
+use certificate::{Certificate, Fingerprint};
+use link::Wires;
+use parking_lot::Mutex;
+use rescind_coherence::Member;
+use rescind_store::{Contact, Epoch, Roll};
+use std::collections::HashMap;
+use std::io;
+use std::net::{SocketAddr, TcpListener as Bound};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{sleep, timeout};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+/// Connections that others have made, with those that have not yet proved who they are. A cluster
+/// has tens of nodes.
+const INBOUND_MAX: usize = 256;
+/// For a connection, and for both ends to have proved who they are.
+const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(3);
+/// Between attempts to reach a member: at first, and at most.
+const PAUSE_FIRST: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// After a socket could not be accepted, mostly for want of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Where this node listens for others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// Port 0 picks a free one.
+    pub address: SocketAddr,
+    /// Where others find it; without it, at `address`.
+    pub advertise: Option<String>,
+}
+
+/// Another member, as its row says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Peer {
+    node: Arc<str>,
+    address: String,
+}
+
+/// The others who can be reached, by their certificates.
+type Known = HashMap<Fingerprint, Peer>;
+
+pub(super) struct Peers {
+    me: Option<Me>,
+    known: Arc<watch::Sender<Known>>,
+    /// Others of whom there is a row, reachable or not.
+    others: Mutex<usize>,
+    /// Who is connected to this node, and how often, to hear what it has applied.
+    hearing: Mutex<HashMap<Fingerprint, usize>>,
+    /// The last epoch that this node has committed.
+    committed: watch::Sender<Epoch>,
+    /// What is to be said to others.
+    acknowledged: watch::Sender<Option<(Member, Epoch)>>,
+    /// Somebody came who is not known: perhaps a row is new.
+    pub(super) stranger: Arc<Notify>,
+}
+
+struct Me {
+    contact: Contact,
+    fingerprint: Fingerprint,
+    acceptor: TlsAcceptor,
+    connector: TlsConnector,
+}
+
+impl Peers {
+    /// The socket is bound here, so that a start fails that cannot have it.
+    pub(super) fn new(identity: &Identity) -> io::Result<(Arc<Self>, Option<Bound>)> {
+        let (known, stranger) = (Arc::new(watch::Sender::default()), Arc::default());
+        let (me, bound) = match &identity.listen {
+            None => (None, None),
+            Some(listen) => {
+                let bound = Bound::bind(listen.address)?;
+                bound.set_nonblocking(true)?;
+                let here = bound.local_addr()?.to_string();
+                let address = listen.advertise.clone().unwrap_or(here);
+                let own = Certificate::new()?;
+                let (acceptor, connector) = own.tls(&known, &stranger)?;
+                let contact = Contact { address, certificate: own.digest() };
+                let fingerprint = own.fingerprint();
+                (Some(Me { contact, fingerprint, acceptor, connector }), Some(bound))
+            }
+        };
+        let peers = Self {
+            me,
+            known,
+            others: Mutex::default(),
+            hearing: Mutex::default(),
+            committed: watch::Sender::default(),
+            acknowledged: watch::Sender::default(),
+            stranger,
+        };
+        Ok((Arc::new(peers), bound))
+    }
+
+    /// For this node's row.
+    pub(super) fn contact(&self) -> Option<Contact> {
+        self.me.as_ref().map(|me| me.contact.clone())
+    }
+
+    /// Rings at all that are connected.
+    pub(super) fn ring(&self, epoch: Epoch) {
+        self.committed.send_replace(epoch);
+    }
+
+    /// The last one says all that those before it would have said.
+    pub(super) fn acknowledge(&self, member: Member, epoch: Epoch) {
+        self.acknowledged.send_replace(Some((member, epoch)));
+    }
+
+    pub(super) fn acknowledged(&self) -> watch::Receiver<Option<(Member, Epoch)>> {
+        self.acknowledged.subscribe()
+    }
+
+    /// Whether all others hear directly what is acknowledged.
+    pub(super) fn all_hear(&self) -> bool {
+        let known = self.known.borrow();
+        let hearing = self.hearing.lock();
+        known.len() == *self.others.lock() && known.keys().all(|peer| hearing.contains_key(peer))
+    }
+
+    /// The rows were read.
+    pub(super) fn know(&self, roll: &Roll, own: Member) {
+        let Some(me) = &self.me else { return };
+        let others = roll.members.iter().filter(|row| node_id(&row.node) != own.node);
+        let mut known = Known::new();
+        let mut count = 0;
+        for row in others {
+            count += 1;
+            let Some(Contact { address, certificate }) = &row.contact else { continue };
+            let peer = Peer { node: row.node.as_str().into(), address: address.clone() };
+            known.insert(*certificate.as_bytes(), peer);
+        }
+        known.remove(&me.fingerprint);
+        *self.others.lock() = count;
+        self.known.send_if_modified(|before| {
+            let changed = *before != known;
+            *before = known;
+            changed
+        });
+    }
+
+    /// Listens, and dials whoever is known, for as long as it is let.
+    pub(super) async fn run(
+        self: Arc<Self>,
+        bound: Bound,
+        events: Events,
+        tell: mpsc::UnboundedSender<Told>,
+    ) {
+        let wires = Wires { events, tell };
+        match TcpListener::from_std(bound) {
+            Ok(listener) => drop(tokio::spawn(Arc::clone(&self).accept(listener, wires.clone()))),
+            Err(error) => tracing::error!(%error, "this node does not listen for others"),
+        }
+        let mut tasks = JoinSet::new();
+        let mut dialled: HashMap<Fingerprint, (Peer, AbortHandle)> = HashMap::new();
+        let mut changed = self.known.subscribe();
+        loop {
+            let known = changed.borrow_and_update().clone();
+            dialled.retain(|fingerprint, (peer, task)| {
+                let stays = known.get(fingerprint) == Some(peer);
+                if !stays {
+                    task.abort();
+                }
+                stays
+            });
+            for (fingerprint, peer) in known {
+                dialled.entry(fingerprint).or_insert_with(|| {
+                    let dial = Arc::clone(&self).dial(fingerprint, peer.clone(), wires.clone());
+                    (peer, tasks.spawn(dial))
+                });
+            }
+            if changed.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn accept(self: Arc<Self>, listener: TcpListener, wires: Wires) {
+        let places = Arc::new(Semaphore::new(INBOUND_MAX));
+        loop {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let stream = match listener.accept().await {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!(%error, "a connection of another node was not accepted");
+                    sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            let (peers, wires) = (Arc::clone(&self), wires.clone());
+            tokio::spawn(async move {
+                let _place = place;
+                if let Err(error) = peers.serve(stream, wires).await {
+                    tracing::debug!(%error, "a connection of another node has ended");
+                }
+            });
+        }
+    }
+
+    async fn serve(&self, stream: TcpStream, wires: Wires) -> io::Result<()> {
+        let Some(me) = &self.me else { return Ok(()) };
+        stream.set_nodelay(true)?;
+        let stream = timeout(HANDSHAKE_WITHIN, me.acceptor.accept(stream)).await??;
+        let fingerprint = certificate::of_peer(stream.get_ref().1)?;
+        let _hearing = Hearing::new(self, fingerprint);
+        link::serve(stream, self.acknowledged(), wires).await
+    }
+
+    async fn dial(self: Arc<Self>, fingerprint: Fingerprint, peer: Peer, wires: Wires) {
+        let mut pause = PAUSE_FIRST;
+        loop {
+            let mut proved = false;
+            if let Err(error) = self.dial_once(fingerprint, &peer, &wires, &mut proved).await {
+                tracing::debug!(%error, node = &*peer.node, "no direct connection to a node");
+            }
+            pause = if proved { PAUSE_FIRST } else { (pause * 2).min(PAUSE_MAX) };
+            sleep(pause).await;
+        }
+    }
+
+    async fn dial_once(
+        &self,
+        fingerprint: Fingerprint,
+        peer: &Peer,
+        wires: &Wires,
+        proved: &mut bool,
+    ) -> io::Result<()> {
+        let Some(me) = &self.me else { return Ok(()) };
+        let stream = timeout(CONNECT_WITHIN, TcpStream::connect(&peer.address)).await??;
+        stream.set_nodelay(true)?;
+        let connected = me.connector.connect(certificate::name(), stream);
+        let stream = timeout(HANDSHAKE_WITHIN, connected).await??;
+        if certificate::of_peer(stream.get_ref().1)? != fingerprint {
+            return Err(io::Error::other("somebody else answers at its address"));
+        }
+        *proved = true;
+        link::dialled(stream, node_id(&peer.node), self.committed.subscribe(), wires).await
+    }
+}
+
+/// One connection over which somebody hears what is acknowledged.
+struct Hearing<'a> {
+    peers: &'a Peers,
+    fingerprint: Fingerprint,
+}
+
+impl<'a> Hearing<'a> {
+    fn new(peers: &'a Peers, fingerprint: Fingerprint) -> Self {
+        *peers.hearing.lock().entry(fingerprint).or_default() += 1;
+        Self { peers, fingerprint }
+    }
+}
+
+impl Drop for Hearing<'_> {
+    fn drop(&mut self) {
+        let mut hearing = self.peers.hearing.lock();
+        if let Some(count) = hearing.get_mut(&self.fingerprint) {
+            *count -= 1;
+            if *count == 0 {
+                hearing.remove(&self.fingerprint);
+            }
+        }
+    }
+}
