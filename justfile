@@ -35,6 +35,12 @@ bench-http:
     cargo build --release -p rescind
     python3 bench/beside_nginx.py
 
+# Revocations with three nodes beside bare commits of the same PostgreSQL: about five minutes
+bench-nodes:
+    command -v wrk >/dev/null || apt-get install -y wrk
+    cargo build --release -p rescind
+    e2e/postgres/run python3 bench/several_nodes.py
+
 # Each fuzz target for a while; needs a nightly toolchain and cargo-fuzz
 fuzz seconds="60":
     cd fuzz && for target in $(cargo +nightly fuzz list); do \

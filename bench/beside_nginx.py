@@ -8,9 +8,9 @@ The server has one thread on core 0, wrk one on core 1, 64 connections. Only rat
 the table gives the median over the rounds, and the CPU time of all processes behind a request.
 """
 
-import argparse, json, os, re, shutil, signal, statistics, subprocess, sys, tempfile, time, urllib.request
+import argparse, json, os, re, shutil, statistics, subprocess, sys, tempfile
+from servers import binary, ended, free_ports, keys, post, wait_for
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CONNECTIONS = 64
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -28,9 +28,7 @@ def main():
         try:
             measure(args, nginx, upstream, rescind, info, ports, scratch)
         finally:
-            for process in (rescind, nginx, upstream):
-                process.send_signal(signal.SIGTERM)
-                process.wait(10)
+            ended((rescind, nginx, upstream))
 
 
 def arguments():
@@ -126,16 +124,9 @@ http {{
 
 
 def start_rescind(scratch, upstream):
-    binary = os.path.join(ROOT, "target", "release", "rescind")
-    if not os.path.exists(binary):
-        sys.exit("build it first: cargo build --release -p rescind")
     data = os.path.join(scratch, "data")
     os.mkdir(data, 0o700)
-    key, admin = os.path.join(data, "sealing.key"), os.path.join(data, "admin.token")
-    for path, kind in ((key, "sealing-key"), (admin, "admin-token")):
-        text = subprocess.run([binary, "keygen", kind], capture_output=True, check=True).stdout
-        with open(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600), "wb") as file:
-            file.write(text)
+    key, admin, admin_token = keys(data)
     public, verify, operators = free_ports(3)
     settings = {
         "store.path": data, "sealing.key_files": key, "admin.bootstrap_token_file": admin,
@@ -144,9 +135,9 @@ def start_rescind(scratch, upstream):
     }
     flags = [flag for key, value in settings.items() for flag in ("--set", f"{key}={value}")]
     environment = {**os.environ, "TOKIO_WORKER_THREADS": "1"}
-    process = subprocess.Popen(["taskset", "-c", "0", binary, "serve", *flags], env=environment)
+    process = subprocess.Popen(["taskset", "-c", "0", binary(), "serve", *flags], env=environment)
     info = {"base_url": f"http://127.0.0.1:{public}", "verify_url": f"http://127.0.0.1:{verify}",
-            "admin_url": f"http://127.0.0.1:{operators}", "admin_token": open(admin).read().strip()}
+            "admin_url": f"http://127.0.0.1:{operators}", "admin_token": admin_token}
     wait_for(info["admin_url"] + "/health")
     return process, info
 
@@ -156,13 +147,6 @@ def issue(info):
     return post(info, "/v1/tokens", {"owner_id": user["id"], "kind": "bearer"})["token"]
 
 
-def post(info, path, body):
-    headers = {"Authorization": f"Bearer {info['admin_token']}", "Content-Type": "application/json"}
-    request = urllib.request.Request(info["admin_url"] + path, json.dumps(body).encode(), headers)
-    with urllib.request.urlopen(request) as answer:
-        return json.load(answer)
-
-
 def script(scratch, name, method, headers, body):
     lines = [f'wrk.method = "{method}"', f"wrk.body = {json.dumps(body)}" if body else ""]
     lines += [f'wrk.headers["{key}"] = "{value}"' for key, value in headers.items()]
@@ -170,27 +154,6 @@ def script(scratch, name, method, headers, body):
     with open(path, "w") as file:
         file.write("\n".join(lines))
     return path
-
-
-def free_ports(count):
-    import socket
-    sockets = [socket.socket() for _ in range(count)]
-    for one_socket in sockets:
-        one_socket.bind(("127.0.0.1", 0))
-    ports = [one_socket.getsockname()[1] for one_socket in sockets]
-    for one_socket in sockets:
-        one_socket.close()
-    return ports
-
-
-def wait_for(url):
-    for _ in range(100):
-        try:
-            urllib.request.urlopen(url, timeout=1).close()
-            return
-        except OSError:
-            time.sleep(0.05)
-    sys.exit(f"{url} does not answer")
 
 
 main()
