@@ -10,6 +10,7 @@ pub(crate) mod scene;
 mod server;
 mod settling;
 mod tls;
+mod together;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
