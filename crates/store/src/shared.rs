@@ -171,6 +171,9 @@ pub trait SharedStore: Send + Sync {
         applied: Epoch,
     ) -> Result<bool, StoreError>;
 
+    /// Tells whoever listens that the log has grown up to here.
+    async fn ring(&self, epoch: Epoch) -> Result<(), StoreError>;
+
     /// Of one that holds no lease any more.
     async fn leave(&self, node: &str, incarnation: u64) -> Result<(), StoreError>;
 

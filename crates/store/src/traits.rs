@@ -83,6 +83,12 @@ pub trait Settler: Send + Sync {
     /// Returns when every node has applied all up to `epoch`, this one included, or can no longer
     /// hold a lease. An error is no answer: what was committed stays, and nothing is promised.
     async fn settle(&self, epoch: Epoch) -> Result<Settled, StoreError>;
+
+    /// Whether it tells all other nodes of a commit by itself, so that the database need not: a
+    /// notification wakes everybody up, and commits that notify wait for one another.
+    fn reaches_all(&self) -> bool {
+        false
+    }
 }
 
 /// The index in memory. Called by one thread at a time, in commit order, after the commit is

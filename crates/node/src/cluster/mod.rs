@@ -38,6 +38,7 @@ use settling::{Asked, Settlements, Told};
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -95,24 +96,36 @@ fn of_row(incarnation: u64) -> Incarnation {
 /// asks, and one for the [`Cluster`] that is started with that store and answers.
 pub fn settlements() -> (Arc<dyn Settler>, Unsettled) {
     let (asked, unsettled) = mpsc::channel(SETTLEMENTS_MAX);
-    (Arc::new(Settlement(asked)), Unsettled(unsettled))
+    let reaches_all = Arc::new(AtomicBool::new(false));
+    let settlement = Settlement { asked, reaches_all: Arc::clone(&reaches_all) };
+    (Arc::new(settlement), Unsettled { asked: unsettled, reaches_all })
 }
 
 /// See [`settlements`].
 #[derive(Debug)]
-pub struct Unsettled(mpsc::Receiver<Asked>);
+pub struct Unsettled {
+    asked: mpsc::Receiver<Asked>,
+    reaches_all: Arc<AtomicBool>,
+}
 
-struct Settlement(mpsc::Sender<Asked>);
+struct Settlement {
+    asked: mpsc::Sender<Asked>,
+    reaches_all: Arc<AtomicBool>,
+}
 
 #[async_trait]
 impl Settler for Settlement {
     async fn settle(&self, epoch: Epoch) -> Result<Settled, StoreError> {
         let (answer, settled) = oneshot::channel();
-        let asked = self.0.try_send(Asked { epoch, answer });
+        let asked = self.asked.try_send(Asked { epoch, answer });
         asked
             .map_err(|_| StoreError::Uncertain(Some("too many revocations are waiting".into())))?;
         let gone = |_| StoreError::Uncertain(Some("this node is leaving".into()));
         settled.await.map_err(gone)
+    }
+
+    fn reaches_all(&self) -> bool {
+        self.reaches_all.load(Ordering::Relaxed)
     }
 }
 
@@ -151,7 +164,7 @@ impl Cluster {
         let (tell, told) = mpsc::unbounded_channel();
         let trouble = watch::Sender::new(None);
         let member = identity.member();
-        let (peers, bound) = Peers::new(identity)?;
+        let (peers, bound) = Peers::new(identity, unsettled.reaches_all)?;
         let here = Here { name: identity.node.as_str().into(), guard, store, peers };
         let node = Node::new(member, identity.timing, identity.rules);
         let inbox = (events.clone(), inbox);
@@ -160,7 +173,7 @@ impl Cluster {
             member,
             (identity.timing, identity.rules),
             here.clone(),
-            (unsettled.0, events.clone()),
+            (unsettled.asked, events.clone()),
             (tell.clone(), told),
         );
         let doorbells = doorbells(Arc::clone(&here.store), events.clone(), tell.clone());

@@ -5,10 +5,11 @@ use super::Here;
 use super::lease::Lease;
 use rescind_coherence::Member;
 use rescind_coherence::node::{Event, Link, Timeline};
-use rescind_store::{Epoch, Loaded, LogPage};
+use rescind_store::{Epoch, Loaded, LogPage, SharedStore};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 /// How often a load says that it goes on: well within the silence that it is allowed.
@@ -153,6 +154,16 @@ pub(super) async fn write_acknowledgements(here: Here) {
         match here.store.acknowledge(&here.name, incarnation(member), epoch).await {
             Ok(_) => written = told,
             Err(error) => tracing::debug!(%error, epoch, "an acknowledgement was not written"),
+        }
+    }
+}
+
+/// Rings by notification, one thing at a time.
+pub(super) async fn ring(store: Arc<dyn SharedStore>, mut epochs: watch::Receiver<Epoch>) {
+    while epochs.changed().await.is_ok() {
+        let epoch = *epochs.borrow_and_update();
+        if let Err(error) = store.ring(epoch).await {
+            tracing::debug!(%error, epoch, "nobody was notified");
         }
     }
 }

@@ -3,12 +3,13 @@
 
 use super::Here;
 use super::lease::{Events, sleep_until};
+use super::requests;
 use rescind_coherence::settling::{Effect, Event};
 use rescind_coherence::{BootInstant, DeadRow, Member, MemberRow, Reaper, Rules, Settler, Timing};
 use rescind_store::{Epoch, Roll, Settled};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// Somebody who waits for an epoch.
 pub(super) struct Asked {
@@ -43,6 +44,10 @@ pub(super) struct Settlements {
     told: mpsc::UnboundedReceiver<Told>,
     tell: mpsc::UnboundedSender<Told>,
     waiting: BTreeMap<Epoch, Vec<oneshot::Sender<Settled>>>,
+    /// Answers about the rows since something began to wait.
+    looks: u32,
+    /// By notification, for whoever has not heard it directly.
+    rings: watch::Sender<Epoch>,
     wake_at: BootInstant,
     /// When the rows are read though nobody waits, to watch the dead.
     watch_at: BootInstant,
@@ -72,12 +77,15 @@ impl Settlements {
             told,
             tell,
             waiting: BTreeMap::new(),
+            looks: 0,
+            rings: watch::Sender::default(),
             wake_at: BootInstant::NEVER,
             watch_at: BootInstant::NEVER,
         }
     }
 
     pub(super) async fn run(mut self) {
+        tokio::spawn(requests::ring(Arc::clone(&self.here.store), self.rings.subscribe()));
         self.watch();
         loop {
             let wake_at = self.wake_at.min(self.watch_at);
@@ -99,6 +107,7 @@ impl Settlements {
     /// Its commit has returned. The index was changed before, by whoever published it.
     fn wait_for(&mut self, Asked { epoch, answer }: Asked) {
         self.here.peers.ring(epoch);
+        self.looks = 0;
         self.waiting.entry(epoch).or_default().push(answer);
         if let Ok(Some(applied)) = self.here.store.applied() {
             self.step(Event::Applied { by: self.own, epoch: applied });
@@ -123,10 +132,19 @@ impl Settlements {
                 self.bury(&rows, &roll.members);
                 if let Some(covers) = covers {
                     self.step(Event::Members { covers, epoch: head, rows });
+                    self.ring_again(covers);
                 }
             }
             Told::Members { covers: Some(_), read: None } => self.step(Event::Failed),
             Told::Members { covers: None, read: None } => {}
+        }
+    }
+
+    /// Whoever has not acknowledged by the second look may be new, or its connection may be dead.
+    fn ring_again(&mut self, epoch: Epoch) {
+        self.looks = self.looks.saturating_add(1);
+        if self.looks > 1 && !self.waiting.is_empty() {
+            self.rings.send_replace(epoch);
         }
     }
 

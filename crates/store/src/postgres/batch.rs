@@ -136,10 +136,12 @@ async fn run_job(
 /// The epoch, its rows in the log, the audit entries and the notification, for all jobs together,
 /// and behind them the commit, in one go: others wait for the right to write.
 ///
+/// Without `notify` somebody else tells the other nodes.
+///
 /// `COMMIT` of a transaction that is void reports success, so what was written down decides first.
 /// If the server refused that, nothing was committed; of anything else the outcome is unknown.
-pub(super) async fn commit(tx: &Tx, patience: Duration) -> Result<(), Outage> {
-    let ends = Ends::of(tx);
+pub(super) async fn commit(tx: &Tx, notify: bool, patience: Duration) -> Result<(), Outage> {
+    let ends = Ends::of(tx, notify);
     let asked = ends.parameters();
     let unwritten = |fault: Fault| fault.outage();
     let end = match (tx.books.epoch > tx.books.start, tx.books.entries.is_empty()) {
@@ -176,7 +178,7 @@ const RAISED: &str = "WITH entries AS (
         INSERT INTO revocation_log (seq, what, subject, reason, at)
         SELECT * FROM unnest($8::bigint[], $9::text[], $10::text[], $11::text[], $12::bigint[])
     ), raised AS (UPDATE epoch SET n = $13::bigint)
-    SELECT pg_notify($14, ($13::bigint)::text)";
+    SELECT pg_notify($14, ($13::bigint)::text) WHERE $15";
 
 /// What stands in the books, column by column.
 struct Ends<'a> {
@@ -193,10 +195,11 @@ struct Ends<'a> {
     reasons: Vec<&'a str>,
     raised_at: Vec<i64>,
     epoch: i64,
+    notify: bool,
 }
 
 impl<'a> Ends<'a> {
-    fn of(tx: &'a Tx) -> Self {
+    fn of(tx: &'a Tx, notify: bool) -> Self {
         let Books { entries, log, epoch, .. } = &tx.books;
         Self {
             seqs: entries.iter().map(|(entry, _)| signed(entry.seq)).collect(),
@@ -212,10 +215,11 @@ impl<'a> Ends<'a> {
             reasons: log.iter().map(|entry| &*entry.reason).collect(),
             raised_at: log.iter().map(|entry| entry.at.as_millis()).collect(),
             epoch: signed(*epoch),
+            notify,
         }
     }
 
-    fn parameters(&self) -> [Parameter<'_>; 14] {
+    fn parameters(&self) -> [Parameter<'_>; 15] {
         [
             &self.seqs,
             &self.times,
@@ -231,6 +235,7 @@ impl<'a> Ends<'a> {
             &self.raised_at,
             &self.epoch,
             &COMMITTED,
+            &self.notify,
         ]
     }
 }

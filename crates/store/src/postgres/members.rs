@@ -5,6 +5,7 @@
 //! is given up half-way, loses its connection with whatever was on its way.
 
 use super::{
+    batch::COMMITTED,
     connection::{Connector, Session},
     durability::{self, DurabilityReport},
     fault::Fault,
@@ -102,6 +103,11 @@ impl Members {
         let asked: [Parameter<'_>; 5] =
             [&node, &incarnation.cast_signed(), &signed(applied), &APPLIED, &payload];
         Ok(!self.words.transact(statement, &asked).await?.is_empty())
+    }
+
+    pub(super) async fn ring(&self, epoch: Epoch) -> Result<(), StoreError> {
+        let statement = "SELECT pg_notify($1, $2)";
+        self.words.transact(statement, &[&COMMITTED, &epoch.to_string()]).await.map(drop)
     }
 
     pub(super) async fn leave(&self, node: &str, incarnation: u64) -> Result<(), StoreError> {

@@ -33,6 +33,10 @@ impl SharedStore for PostgresStore {
         self.members.acknowledge(node, incarnation, applied).await
     }
 
+    async fn ring(&self, epoch: Epoch) -> Result<(), StoreError> {
+        self.members.ring(epoch).await
+    }
+
     async fn leave(&self, node: &str, incarnation: u64) -> Result<(), StoreError> {
         self.members.leave(node, incarnation).await
     }

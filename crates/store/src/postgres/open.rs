@@ -62,6 +62,7 @@ pub(super) async fn open(options: Options) -> Result<PostgresStore, OpenError> {
         declared: options.durability,
         keys: options.key_ring.clone(),
         memory: Arc::clone(&memory),
+        settler: Arc::clone(&options.settler),
         written: Arc::clone(&written),
         session: Some(Arc::new(session)),
         back_off: BackOff::default(),

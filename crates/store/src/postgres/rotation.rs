@@ -15,7 +15,7 @@ use crate::{
 use rescind_core::{
     Actor, Digest, Timestamp, TokenId, TokenKind, TokenRecord, TokenState, overlap_end,
 };
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 pub(super) async fn rotate(
     tx: &mut Tx,
@@ -141,18 +141,27 @@ pub(super) async fn record_use(
     tx: &mut Tx,
     uses: &[(TokenId, Timestamp)],
 ) -> Result<(), Stop<StoreError>> {
-    let mut waited_for = Vec::new();
-    let statement = "UPDATE tokens SET last_used_at = $2
-         WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)
-         RETURNING overlap_from_first_use IS NOT NULL";
-    for (id, at) in uses {
-        let row = tx.row(statement, &[&id.as_str(), &at.as_millis()]).await?;
-        if row.map(|row| Columns::of(&row).get()).transpose()?.unwrap_or(false) {
-            waited_for.push((id, *at));
+    // In one statement: revocations wait for it.
+    let statement = "UPDATE tokens SET last_used_at = used.at
+         FROM (SELECT id, max(at) AS at FROM unnest($1::text[], $2::bigint[]) AS used (id, at)
+             GROUP BY id) AS used
+         WHERE tokens.id = used.id
+             AND (tokens.last_used_at IS NULL OR tokens.last_used_at < used.at)
+         RETURNING tokens.id, tokens.overlap_from_first_use IS NOT NULL";
+    let (ids, times): (Vec<_>, Vec<_>) =
+        uses.iter().map(|(id, at)| (id.as_str(), at.as_millis())).unzip();
+    let rows = tx.rows(statement, &[&ids, &times]).await?;
+    let mut waited_for = HashSet::new();
+    for row in &rows {
+        let mut columns = Columns::of(row);
+        let id = columns.token_id()?;
+        if columns.get()? {
+            waited_for.insert(id);
         }
     }
-    for (id, at) in waited_for {
-        begin_overlap(tx, id, &By { actor: Actor::system("first_use"), let_in: None, at }).await?;
+    for (id, at) in uses.iter().filter(|(id, _)| waited_for.contains(id)) {
+        let by = By { actor: Actor::system("first_use"), let_in: None, at: *at };
+        begin_overlap(tx, id, &by).await?;
     }
     Ok(())
 }

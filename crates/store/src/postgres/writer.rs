@@ -21,7 +21,7 @@ use super::{
     tx::Tx,
 };
 use crate::{
-    KeyRing,
+    KeyRing, Settler,
     crash::crash_point,
     outage::{Cause, Outage, chain},
 };
@@ -66,6 +66,7 @@ pub(super) struct Writer {
     pub(super) declared: Durability,
     pub(super) keys: KeyRing,
     pub(super) memory: Arc<Memory>,
+    pub(super) settler: Arc<dyn Settler>,
     pub(super) written: Arc<Written>,
     pub(super) session: Option<Arc<Session>>,
     pub(super) back_off: BackOff,
@@ -140,7 +141,7 @@ impl Writer {
             Err(_) => return Err(Fault::TimedOut("a transaction").outage()),
         };
         crash_point!("before_commit");
-        let committed = batch::commit(&tx, COMMIT_TIMEOUT).await;
+        let committed = batch::commit(&tx, !self.settler.reaches_all(), COMMIT_TIMEOUT).await;
         committed.inspect_err(|outage| {
             if let Outage::Uncertain(cause) = outage {
                 tracing::warn!(error = %chain(cause), "it is not known whether a batch was written");

@@ -31,6 +31,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener as Bound};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
@@ -72,16 +73,26 @@ type Known = HashMap<Fingerprint, Peer>;
 pub(super) struct Peers {
     me: Option<Me>,
     known: Arc<watch::Sender<Known>>,
-    /// Others of whom there is a row, reachable or not.
-    others: Mutex<usize>,
-    /// Who is connected to this node, and how often, to hear what it has applied.
-    hearing: Mutex<HashMap<Fingerprint, usize>>,
+    links: Mutex<Links>,
+    /// Whether all others are rung at directly.
+    reaches_all: Arc<AtomicBool>,
     /// The last epoch that this node has committed.
     committed: watch::Sender<Epoch>,
     /// What is to be said to others.
     acknowledged: watch::Sender<Option<(Member, Epoch)>>,
     /// Somebody came who is not known: perhaps a row is new.
     pub(super) stranger: Arc<Notify>,
+}
+
+/// Who is connected.
+#[derive(Default)]
+struct Links {
+    /// Of how many others there is a row, reachable or not.
+    others: usize,
+    /// To this node, and how often, to hear what it has applied.
+    hearing: HashMap<Fingerprint, usize>,
+    /// From this node, to hear its rings.
+    rung: HashMap<Fingerprint, usize>,
 }
 
 struct Me {
@@ -93,7 +104,10 @@ struct Me {
 
 impl Peers {
     /// The socket is bound here, so that a start fails that cannot have it.
-    pub(super) fn new(identity: &Identity) -> io::Result<(Arc<Self>, Option<Bound>)> {
+    pub(super) fn new(
+        identity: &Identity,
+        reaches_all: Arc<AtomicBool>,
+    ) -> io::Result<(Arc<Self>, Option<Bound>)> {
         let (known, stranger) = (Arc::new(watch::Sender::default()), Arc::default());
         let (me, bound) = match &identity.listen {
             None => (None, None),
@@ -112,8 +126,8 @@ impl Peers {
         let peers = Self {
             me,
             known,
-            others: Mutex::default(),
-            hearing: Mutex::default(),
+            links: Mutex::default(),
+            reaches_all,
             committed: watch::Sender::default(),
             acknowledged: watch::Sender::default(),
             stranger,
@@ -142,9 +156,18 @@ impl Peers {
 
     /// Whether all others hear directly what is acknowledged.
     pub(super) fn all_hear(&self) -> bool {
+        let links = self.links.lock();
+        self.all_are_in(&links.hearing, links.others)
+    }
+
+    fn all_are_in(&self, linked: &HashMap<Fingerprint, usize>, others: usize) -> bool {
         let known = self.known.borrow();
-        let hearing = self.hearing.lock();
-        known.len() == *self.others.lock() && known.keys().all(|peer| hearing.contains_key(peer))
+        known.len() == others && known.keys().all(|peer| linked.contains_key(peer))
+    }
+
+    fn look_who_is_reached(&self, links: &Links) {
+        let all = self.me.is_some() && self.all_are_in(&links.rung, links.others);
+        self.reaches_all.store(all, Ordering::Relaxed);
     }
 
     /// The rows were read.
@@ -160,12 +183,14 @@ impl Peers {
             known.insert(*certificate.as_bytes(), peer);
         }
         known.remove(&me.fingerprint);
-        *self.others.lock() = count;
+        let mut links = self.links.lock();
+        links.others = count;
         self.known.send_if_modified(|before| {
             let changed = *before != known;
             *before = known;
             changed
         });
+        self.look_who_is_reached(&links);
     }
 
     /// Listens, and dials whoever is known, for as long as it is let.
@@ -231,7 +256,7 @@ impl Peers {
         stream.set_nodelay(true)?;
         let stream = timeout(HANDSHAKE_WITHIN, me.acceptor.accept(stream)).await??;
         let fingerprint = certificate::of_peer(stream.get_ref().1)?;
-        let _hearing = Hearing::new(self, fingerprint);
+        let _hearing = Link::new(self, |links| &mut links.hearing, fingerprint);
         link::serve(stream, self.acknowledged(), wires).await
     }
 
@@ -263,31 +288,41 @@ impl Peers {
             return Err(io::Error::other("somebody else answers at its address"));
         }
         *proved = true;
+        let _rung = Link::new(self, |links| &mut links.rung, fingerprint);
         link::dialled(stream, node_id(&peer.node), self.committed.subscribe(), wires).await
     }
 }
 
-/// One connection over which somebody hears what is acknowledged.
-struct Hearing<'a> {
+/// One connection, as long as it lasts.
+struct Link<'a> {
     peers: &'a Peers,
+    of: Of,
     fingerprint: Fingerprint,
 }
 
-impl<'a> Hearing<'a> {
-    fn new(peers: &'a Peers, fingerprint: Fingerprint) -> Self {
-        *peers.hearing.lock().entry(fingerprint).or_default() += 1;
-        Self { peers, fingerprint }
+/// Those of its kind.
+type Of = fn(&mut Links) -> &mut HashMap<Fingerprint, usize>;
+
+impl<'a> Link<'a> {
+    fn new(peers: &'a Peers, of: Of, fingerprint: Fingerprint) -> Self {
+        let mut links = peers.links.lock();
+        *of(&mut links).entry(fingerprint).or_default() += 1;
+        peers.look_who_is_reached(&links);
+        drop(links);
+        Self { peers, of, fingerprint }
     }
 }
 
-impl Drop for Hearing<'_> {
+impl Drop for Link<'_> {
     fn drop(&mut self) {
-        let mut hearing = self.peers.hearing.lock();
-        if let Some(count) = hearing.get_mut(&self.fingerprint) {
+        let mut links = self.peers.links.lock();
+        let linked = (self.of)(&mut links);
+        if let Some(count) = linked.get_mut(&self.fingerprint) {
             *count -= 1;
             if *count == 0 {
-                hearing.remove(&self.fingerprint);
+                linked.remove(&self.fingerprint);
             }
         }
+        self.peers.look_who_is_reached(&links);
     }
 }

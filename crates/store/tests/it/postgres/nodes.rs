@@ -1,12 +1,15 @@
 //! Several nodes over one database: each hears of everything, in order, and nothing comes back.
 
-use super::scene::{Memory, Node, open};
+use super::scene::{Memory, Node, open, options};
 use crate::sqlite::scene::{at, bearer, by, id, owner_id, partner, revocation, signing, user};
+use async_trait::async_trait;
 use rescind_core::{Digest, RevocationReason, TokenUpdate, audit::Walk};
 use rescind_store::{
-    Applied, AuditFilter, Fetched, IssuedBefore, NewRotation, Overlap, OwnerUpdate, ReadStore,
-    RevocationOfAll, Ring, SetRevocation, SharedStore, TokenSet, WriteStore,
+    Applied, AuditFilter, Epoch, Fetched, IssuedBefore, NewRotation, Overlap, OwnerUpdate,
+    ReadStore, RevocationOfAll, Ring, SetRevocation, Settled, Settler, SharedStore, StoreError,
+    TokenSet, WriteStore,
     conformance::postgres::Database,
+    postgres::{Options, PostgresStore},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
@@ -347,4 +350,44 @@ async fn bell_rings_for_each_epoch_and_after_the_line_was_cut() {
     assert_eq!(b.look().await, 2);
     a.store.revoke(revocation("d"), by(5)).await.unwrap();
     assert_eq!(ring(&mut bell).await, Ring::Committed(3));
+}
+
+/// Tells all other nodes by itself.
+struct TellsAll;
+
+#[async_trait]
+impl Settler for TellsAll {
+    async fn settle(&self, epoch: Epoch) -> Result<Settled, StoreError> {
+        Ok(Settled::alone(epoch))
+    }
+
+    fn reaches_all(&self) -> bool {
+        true
+    }
+}
+
+#[tokio::test]
+async fn commit_that_others_are_told_of_rings_nowhere_until_somebody_does() {
+    let database = Database::create().await;
+    let (a, b) = two_nodes(&database).await;
+    let options = options(database.connection(), Arc::new(Memory::default()));
+    let told = PostgresStore::open(Options { settler: Arc::new(TellsAll), ..options });
+    let told = told.await.unwrap();
+    told.load().await.unwrap();
+    let mut bell = b.store.doorbell();
+    told.revoke(revocation("b"), by(3)).await.unwrap();
+    a.store.revoke(revocation("c"), by(4)).await.unwrap();
+    let ring = async |bell: &mut rescind_store::Doorbell| {
+        timeout(Duration::from_secs(10), bell.rung()).await.unwrap().unwrap()
+    };
+    // Before somebody listens it says to look.
+    let first = loop {
+        match ring(&mut bell).await {
+            Ring::Look => {}
+            other => break other,
+        }
+    };
+    assert_eq!(first, Ring::Committed(2));
+    told.ring(7).await.unwrap();
+    assert_eq!(ring(&mut bell).await, Ring::Committed(7));
 }
