@@ -17,6 +17,7 @@ mod seal;
 mod shared;
 pub mod sqlite;
 mod traits;
+pub mod transfer;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;

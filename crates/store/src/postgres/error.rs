@@ -2,6 +2,7 @@
 //! may hold a password.
 
 use super::{durability::Unkept, fault::Fault};
+use rescind_core::Timestamp;
 
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -28,6 +29,14 @@ pub enum OpenError {
     Busy,
     #[error(transparent)]
     NotDurable(#[from] Unkept),
+    #[error("the database was being filled from another store, and is not whole")]
+    Unfinished,
+    #[error(
+        "the records were moved to {to} at {at}; what was revoked since then is not known here"
+    )]
+    Moved { to: String, at: Timestamp },
+    #[error("another process is moving the records of this database")]
+    BeingMoved,
     #[error("the database cannot be used")]
     Other(#[source] Reason),
 }

@@ -62,6 +62,7 @@ mod schema;
 mod store;
 mod tls;
 mod tokens;
+mod transfer;
 mod tx;
 mod writer;
 
@@ -73,3 +74,4 @@ pub use durability::{Caution, Durability, DurabilityReport, Unkept};
 pub use error::{OpenError, Reason};
 pub use open::Options;
 pub use store::PostgresStore;
+pub use transfer::PostgresEnd;

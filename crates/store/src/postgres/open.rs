@@ -11,11 +11,15 @@ use super::{
     readers::Readers,
     schema,
     store::PostgresStore,
-    tls,
+    tls, transfer,
     writer::{BackOff, QUEUE_JOBS_MAX, Writer, Written},
 };
 use crate::{Bell, Follower, KeyRing, Settler};
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 use tokio::{
     sync::{Mutex, mpsc},
     task::JoinSet,
@@ -47,13 +51,9 @@ impl fmt::Debug for Options {
 }
 
 pub(super) async fn open(options: Options) -> Result<PostgresStore, OpenError> {
-    let config = options.connection.parse::<Config>();
-    let config = config.map_err(|error| OpenError::Text(Reason::new(error)))?;
-    let (config, tls) = tls::of(config, options.ca_file.as_deref())?;
-    let connector = Connector::new(config, tls);
-    let session = connector.session().await.map_err(OpenError::unreachable)?;
-    check(&session, options.durability).await?;
-    schema::migrate(session).await?;
+    let connector =
+        prepared(&options.connection, options.ca_file.as_deref(), options.durability).await?;
+    transfer::refuse_if_moved(&connector).await?;
     let session = connector.session().await.map_err(OpenError::unreachable)?;
     let memory = Arc::new(Memory::new(options.follower));
     let written = Arc::new(Written::default());
@@ -86,6 +86,22 @@ pub(super) async fn open(options: Options) -> Result<PostgresStore, OpenError> {
         bell,
         _tasks: tasks,
     })
+}
+
+/// The way to a database that keeps what was declared, with the newest schema.
+pub(super) async fn prepared(
+    connection: &str,
+    ca_file: Option<&Path>,
+    durability: Durability,
+) -> Result<Connector, OpenError> {
+    let config = connection.parse::<Config>();
+    let config = config.map_err(|error| OpenError::Text(Reason::new(error)))?;
+    let (config, tls) = tls::of(config, ca_file)?;
+    let connector = Connector::new(config, tls);
+    let session = connector.session().await.map_err(OpenError::unreachable)?;
+    check(&session, durability).await?;
+    schema::migrate(session).await?;
+    Ok(connector)
 }
 
 async fn check(session: &Session, declared: Durability) -> Result<(), OpenError> {

@@ -14,9 +14,10 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 /// In order; a released one is never edited.
-const MIGRATIONS: [(&str, &str); 2] = [
+const MIGRATIONS: [(&str, &str); 3] = [
     ("V1__records", include_str!("migrations/V1__records.sql")),
     ("V2__direct_connections", include_str!("migrations/V2__direct_connections.sql")),
+    ("V3__transfer", include_str!("migrations/V3__transfer.sql")),
 ];
 
 /// "Rescind" in ASCII: no other program that uses this database takes the same lock.

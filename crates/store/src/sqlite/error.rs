@@ -2,7 +2,7 @@
 
 use super::fault::Fault;
 use crate::{KeyId, KeyRingError, outage::Cause};
-use rescind_core::TokenId;
+use rescind_core::{Timestamp, TokenId};
 use rusqlite::ErrorCode;
 use std::{
     io,
@@ -38,6 +38,12 @@ pub enum OpenError {
     KeyMissing { path: PathBuf, key: KeyId },
     #[error("the sealed secret of token {token} does not open; restore {path} from a backup")]
     Secret { path: PathBuf, token: TokenId, source: KeyRingError },
+    #[error("there is no store at {path}")]
+    Missing { path: PathBuf },
+    #[error("{path} was being filled from another store, and is not whole")]
+    Unfinished { path: PathBuf },
+    #[error("{path} was moved to {to} at {at}; what was revoked since then is not known here")]
+    Moved { path: PathBuf, to: String, at: Timestamp },
     #[error("{path} cannot be opened")]
     Other { path: PathBuf, source: Reason },
 }

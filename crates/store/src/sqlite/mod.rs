@@ -50,6 +50,7 @@ mod rows;
 mod schema;
 mod store;
 mod tokens;
+mod transfer;
 mod tx;
 mod writer;
 
@@ -60,3 +61,4 @@ pub use crate::Counts;
 pub use error::{OpenError, Reason};
 pub use open::Options;
 pub use store::SqliteStore;
+pub use transfer::SqliteEnd;

@@ -11,6 +11,7 @@ use super::{
     readers::{READ_CONNECTIONS, Readers},
     schema,
     store::SqliteStore,
+    transfer,
     writer::{Writer, Written},
 };
 use crate::{Follower, KeyRing, publisher::Publisher};
@@ -43,6 +44,7 @@ pub(super) fn open(options: Options) -> Result<SqliteStore, OpenError> {
     let path = options.path.as_path();
     let (lock, existing) = files::prepare(path)?;
     let (sql, checkpoints) = trusted(path, existing)?;
+    transfer::refuse_if_moved(&sql, path)?;
     load::load(&sql, path, &options.key_ring, options.follower.as_ref())?;
     let publisher = Arc::new(Publisher::new(options.follower, ()));
     let readers = (0..READ_CONNECTIONS)
@@ -67,7 +69,10 @@ pub(super) fn open(options: Options) -> Result<SqliteStore, OpenError> {
 }
 
 /// The write connection to a whole, durable database with the newest schema.
-fn trusted(path: &Path, existing: Option<u64>) -> Result<(Connection, Checkpoints), OpenError> {
+pub(super) fn trusted(
+    path: &Path,
+    existing: Option<u64>,
+) -> Result<(Connection, Checkpoints), OpenError> {
     let of = |fault| OpenError::of(path, fault);
     let mut sql = connection::writer(path).map_err(of)?;
     schema::identify(&sql, path)?;

@@ -10,9 +10,10 @@ use rusqlite::Connection;
 use std::{error::Error, path::Path};
 
 /// In order; a released one is never edited.
-const MIGRATIONS: [(&str, &str); 2] = [
+const MIGRATIONS: [(&str, &str); 3] = [
     ("V1__records", include_str!("migrations/V1__records.sql")),
     ("V2__administration", include_str!("migrations/V2__administration.sql")),
+    ("V3__transfer", include_str!("migrations/V3__transfer.sql")),
 ];
 
 /// "Resc", as the first migration writes it.

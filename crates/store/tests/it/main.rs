@@ -4,6 +4,7 @@
 
 mod postgres;
 mod sqlite;
+mod transfer;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;

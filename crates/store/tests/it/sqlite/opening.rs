@@ -233,11 +233,11 @@ async fn schema_of_the_future_is_refused_and_left_alone() {
     alter(
         &place.path,
         "INSERT INTO refinery_schema_history
-         VALUES (3, 'future', '2030-01-01T00:00:00Z', '1')",
+         VALUES (4, 'future', '2030-01-01T00:00:00Z', '1')",
     );
     let before = fs::read(&place.path).unwrap();
     let error = refused(&place.path);
-    assert!(matches!(error, OpenError::NewerSchema { found: 3, known: 2, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::NewerSchema { found: 4, known: 3, .. }), "{error:?}");
     assert_eq!(fs::read(&place.path).unwrap(), before);
 }
 
