@@ -128,18 +128,22 @@ fn options(
     postgres::Options {
         connection: connection.to_owned(),
         ca_file: config.postgres.ca_file.clone(),
-        durability: match config.postgres.durability {
-            config::Durability::Single => postgres::Durability::Single,
-            config::Durability::Sync => postgres::Durability::Sync,
-            config::Durability::Async => {
-                let accept_lost_revocations_on_failover =
-                    config.postgres.accept_lost_revocations_on_failover;
-                postgres::Durability::Async { accept_lost_revocations_on_failover }
-            }
-        },
+        durability: durability(config),
         key_ring,
         follower: guard,
         settler,
+    }
+}
+
+pub(crate) fn durability(config: &Config) -> postgres::Durability {
+    match config.postgres.durability {
+        config::Durability::Single => postgres::Durability::Single,
+        config::Durability::Sync => postgres::Durability::Sync,
+        config::Durability::Async => {
+            let accept_lost_revocations_on_failover =
+                config.postgres.accept_lost_revocations_on_failover;
+            postgres::Durability::Async { accept_lost_revocations_on_failover }
+        }
     }
 }
 
@@ -175,12 +179,22 @@ fn no_lease(why: String) -> Failure {
         .next("see whether the database is well, and whether this node may write to it")
 }
 
-fn shared_failure(error: &postgres::OpenError) -> Failure {
-    Failure::unreachable(chain(error))
-        .next("see whether the database is there, and what postgres.connection_file says")
+pub(crate) fn shared_failure(error: &postgres::OpenError) -> Failure {
+    let failure = Failure::unreachable(chain(error));
+    match error {
+        postgres::OpenError::Moved { .. } => failure.next(GO_WHERE_IT_WENT),
+        postgres::OpenError::Unfinished => failure.next(FINISH_THE_MOVE),
+        postgres::OpenError::BeingMoved => failure.next("let that one end"),
+        _ => failure
+            .next("see whether the database is there, and what postgres.connection_file says"),
+    }
 }
 
-fn embedded_failure(error: &sqlite::OpenError) -> Failure {
+const GO_WHERE_IT_WENT: &str = "serve what it was moved to; if that is lost, \
+     `rescind migrate-store --reopen` says what it would mean to go on with this one";
+const FINISH_THE_MOVE: &str = "repeat the `rescind migrate-store` that did not end";
+
+pub(crate) fn embedded_failure(error: &sqlite::OpenError) -> Failure {
     let failure = Failure::unreachable(chain(error));
     match error {
         sqlite::OpenError::Locked { .. } => {
@@ -195,6 +209,9 @@ fn embedded_failure(error: &sqlite::OpenError) -> Failure {
         sqlite::OpenError::Permission { .. } => {
             failure.next("give it to that user (chown), or choose another directory")
         }
+        sqlite::OpenError::Missing { .. } => failure.next("name its directory in store.path"),
+        sqlite::OpenError::Moved { .. } => failure.next(GO_WHERE_IT_WENT),
+        sqlite::OpenError::Unfinished { .. } => failure.next(FINISH_THE_MOVE),
         // Nothing but a backup helps, and that is said. Whether to begin anew is for `dev` to say,
         // and for no other fault: nobody is to be advised to delete what is well.
         sqlite::OpenError::NotADatabase { .. }

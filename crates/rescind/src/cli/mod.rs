@@ -7,6 +7,7 @@ mod context;
 mod doctor;
 mod documents;
 mod keygen;
+mod migrate_store;
 mod operator;
 mod partner;
 mod restrictions;
@@ -22,6 +23,7 @@ pub(crate) use context::{ContextAddArgs, ContextCommand};
 pub(crate) use doctor::{DoctorArgs, DoctorCommand, EchoArgs, ProxyArgs};
 pub(crate) use documents::{CompletionsArgs, ManArgs, ProblemArgs};
 pub(crate) use keygen::KeygenCommand;
+pub(crate) use migrate_store::{MigrateStoreArgs, StoreKind};
 pub(crate) use operator::{OperatorCommand, OperatorCreateArgs, OperatorUpdateArgs};
 pub(crate) use partner::{
     PartnerCommand, PartnerCreateArgs, PartnerListArgs, PartnerRef, PartnerUpdateArgs,
@@ -91,6 +93,8 @@ pub(crate) enum Command {
     Dev(DevArgs),
     /// Serve for production
     Serve(ServeArgs),
+    /// Move everything from the embedded store to PostgreSQL, or back, while no server runs
+    MigrateStore(MigrateStoreArgs),
     /// Users, who log in with e-mail and password
     #[command(subcommand)]
     User(UserCommand),

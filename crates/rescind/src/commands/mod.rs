@@ -9,6 +9,7 @@ mod doctor;
 mod documents;
 mod identity;
 mod keygen;
+mod migrate_store;
 mod operator;
 mod partner;
 mod revoke_all;
@@ -78,6 +79,7 @@ async fn dispatch(cli: Cli, output: Output) -> Result<Exit, Failure> {
             }
         },
         Command::Keygen(command) => keygen::run(&command)?,
+        Command::MigrateStore(args) => migrate_store::run(args, output).await?,
     };
     output.answer(&answer)?;
     Ok(answer.exit)

@@ -64,7 +64,7 @@ fn say_what_needs_a_restart(started_with: &Config, now: &Config) {
     }
 }
 
-fn load(args: &ServeArgs) -> Result<Config, Failure> {
+pub(super) fn load(args: &ServeArgs) -> Result<Config, Failure> {
     let sources = Sources {
         file: args.config.as_deref(),
         environment: std::env::vars_os().collect(),
@@ -74,7 +74,7 @@ fn load(args: &ServeArgs) -> Result<Config, Failure> {
 }
 
 /// Where systemd puts what `LoadCredential=` names.
-fn credentials() -> Option<PathBuf> {
+pub(super) fn credentials() -> Option<PathBuf> {
     std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)
 }
 

@@ -6,8 +6,10 @@
 //! terminal, so control characters are shown as what they are. Colours are ours alone, and only
 //! where a terminal shows them and `NO_COLOR` is not set.
 
+mod progress;
 mod table;
 
+pub(crate) use progress::Bar;
 pub(crate) use table::{Column, field};
 
 use crate::cli::Format;
