@@ -53,6 +53,12 @@ chaos seconds="600" ablated="":
     CHAOS_SECONDS={{seconds}} {{ if ablated == "" { "" } else { "CHAOS_ABLATED=" + ablated } }} \
         cargo test -p rescind-e2e --all-features --test it no_node_accepts -- --nocapture
 
+# The black-box tests of one server against several nodes, each request to one of them: about four minutes
+several nodes="3":
+    cargo build --workspace --all-features
+    E2E_NODES={{nodes}} cargo nextest run -p rescind-e2e --all-features \
+        -E 'test(/^(sdk|oauth|immediate|login|schemathesis|several)::/) or test(/^hostile::(bad_credentials|odd_methods)/)'
+
 # The model of the lease protocol with most faults at once: about ten minutes
 model:
     cargo test --release -p rescind-coherence --all-features --test it model:: -- --ignored --nocapture --test-threads 1

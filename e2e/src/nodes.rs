@@ -72,6 +72,11 @@ impl Nodes {
         self.nodes.get_mut(number).with_context(|| format!("no node {number}"))
     }
 
+    /// For another server with their data.
+    pub fn copy_keys_to(&self, home: &Home) -> anyhow::Result<()> {
+        self.node(0)?.home.copy_keys_to(home)
+    }
+
     /// Those that are up.
     pub fn servers(&self) -> impl Iterator<Item = (usize, &Server)> {
         let nodes = self.nodes.iter().enumerate();
@@ -115,7 +120,7 @@ impl Node {
     }
 }
 
-fn private(file: &std::path::Path, text: &str) -> anyhow::Result<()> {
+pub(crate) fn private(file: &std::path::Path, text: &str) -> anyhow::Result<()> {
     let mut open = std::fs::OpenOptions::new();
     let mut file = open.write(true).create(true).truncate(true).mode(0o600).open(file)?;
     Ok(std::io::Write::write_all(&mut file, text.as_bytes())?)

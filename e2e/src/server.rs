@@ -3,8 +3,9 @@
 //! A [`Home`] is what survives a crash: the data directory, the configuration and the log. A
 //! [`Server`] is one life of the process in it, with ports of its own.
 
+use crate::several::{self, Several};
 use crate::wire::Connection;
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use std::fs::{File, OpenOptions};
@@ -22,6 +23,8 @@ const START_WITHIN: Duration = Duration::from_secs(30);
 const STOP_WITHIN: Duration = Duration::from_secs(20);
 /// For a command that ends by itself.
 const RUN_WITHIN: Duration = Duration::from_secs(60);
+
+const SEVERAL: &str = "these are several nodes, not one process";
 
 /// A folder that servers live in, one after the other. It is deleted when dropped.
 pub struct Home {
@@ -45,8 +48,10 @@ pub struct Facts {
 
 /// A running process. It is killed when dropped.
 pub struct Server {
-    child: Child,
+    /// `None` of one that is several nodes.
+    child: Option<Child>,
     facts: Facts,
+    several: Option<Several>,
 }
 
 impl Home {
@@ -73,8 +78,26 @@ impl Home {
     }
 
     /// Starts a server with these environment variables and waits until it is ready. It is an
-    /// error if it ends before that.
+    /// error if it ends before that. `E2E_NODES=3` makes it three nodes over a PostgreSQL, for
+    /// tests that do not care.
     pub async fn start_with(&self, environment: &[(&str, &str)]) -> anyhow::Result<Server> {
+        match std::env::var(several::VARIABLE) {
+            Ok(count) if environment.is_empty() => self.start_several(count.parse()?).await,
+            _ => self.start_alone(environment).await,
+        }
+    }
+
+    /// So many nodes with the same data, each request to one of them.
+    pub async fn start_several(&self, count: usize) -> anyhow::Result<Server> {
+        let alone = self.start_alone(&[]).await?;
+        let facts = alone.facts.clone();
+        ensure!(alone.terminate().await?.success(), "{}", self.log_tail());
+        let (several, facts) = Several::start(self, &facts, count).await?;
+        Ok(Server { child: None, facts, several: Some(several) })
+    }
+
+    /// One server, whatever the environment of the tests says.
+    pub async fn start_alone(&self, environment: &[(&str, &str)]) -> anyhow::Result<Server> {
         let mut command = self.command(&["dev", "--json"])?;
         for option in ["--listen", "--verify-listen", "--admin-listen", "--grpc-listen"] {
             command.args([option, "127.0.0.1:0"]);
@@ -88,7 +111,7 @@ impl Home {
             }
             Err(_) => bail!("not ready after {START_WITHIN:?}:\n{}", self.log_tail()),
         };
-        Ok(Server { child, facts })
+        Ok(Server::new(child, facts))
     }
 
     /// Runs a command to its end, with `input` on its standard input: where secrets belong.
@@ -158,11 +181,15 @@ impl Home {
 
 impl Server {
     pub(crate) fn new(child: Child, facts: Facts) -> Self {
-        Self { child, facts }
+        Self { child: Some(child), facts, several: None }
     }
 
     pub fn facts(&self) -> &Facts {
         &self.facts
+    }
+
+    pub fn several(&self) -> Option<&Several> {
+        self.several.as_ref()
     }
 
     pub fn public(&self) -> anyhow::Result<SocketAddr> {
@@ -188,7 +215,7 @@ impl Server {
 
     /// `kill -9`: no destructor, no flush, no farewell.
     pub async fn kill(mut self) -> anyhow::Result<()> {
-        Ok(self.child.kill().await?)
+        Ok(self.child.as_mut().context(SEVERAL)?.kill().await?)
     }
 
     /// SIGTERM, and the status that it ended with.
@@ -200,17 +227,22 @@ impl Server {
 
     /// Waits for it to end by itself.
     pub async fn ended(mut self, within: Duration) -> anyhow::Result<ExitStatus> {
-        Ok(timeout(within, self.child.wait()).await.context("the process goes on")??)
+        let child = self.child.as_mut().context(SEVERAL)?;
+        Ok(timeout(within, child.wait()).await.context("the process goes on")??)
     }
 
     /// The process's number.
     pub fn id(&self) -> anyhow::Result<u32> {
-        self.child.id().context("it has ended before")
+        self.child.as_ref().context(SEVERAL)?.id().context("it has ended before")
     }
 
     /// Whether it is still there; a server must survive whatever it is sent.
     pub fn is_running(&mut self) -> anyhow::Result<bool> {
-        Ok(self.child.try_wait()?.is_none())
+        match (&mut self.child, &mut self.several) {
+            (Some(child), _) => Ok(child.try_wait()?.is_none()),
+            (None, Some(several)) => several.are_running(),
+            (None, None) => Ok(false),
+        }
     }
 }
 

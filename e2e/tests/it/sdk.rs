@@ -1,12 +1,26 @@
 //! The official Python SDK, unchanged, against the real binary.
 
+use crate::several::met_all;
 use anyhow::{Context as _, ensure};
-use rescind_e2e::{python, server::Home};
+use rescind_e2e::python;
+use rescind_e2e::server::{Home, Server};
 
 #[tokio::test]
 async fn official_python_sdk_does_the_main_job() -> anyhow::Result<()> {
     let home = Home::new()?;
     let server = home.start().await?;
+    main_job(&home, &server).await
+}
+
+#[tokio::test]
+async fn official_python_sdk_does_the_main_job_on_three_nodes() -> anyhow::Result<()> {
+    let home = Home::new()?;
+    let server = home.start_several(3).await?;
+    main_job(&home, &server).await?;
+    met_all(&server)
+}
+
+async fn main_job(home: &Home, server: &Server) -> anyhow::Result<()> {
     let facts = server.facts();
     let input = serde_json::json!({
         "base_url": facts.base_url,
