@@ -41,6 +41,7 @@ pub(crate) struct Running {
     pub(crate) services: Arc<Services>,
     gateway: Arc<Gateway>,
     engine: Engine,
+    stopping: watch::Sender<bool>,
     stop: watch::Sender<bool>,
     serving: JoinSet<()>,
     /// Ended with the server.
@@ -74,6 +75,7 @@ pub(crate) async fn start(
     let key_ring = key_ring(config, credentials)?;
     let engine = Engine::open(config, key_ring, Arc::clone(&guard), credentials).await?;
     let verifier = Arc::clone(&engine.verifier);
+    let (stopping, told_to_stop) = watch::channel(false);
     let services = Arc::new(Services {
         store: Arc::clone(&engine.store),
         cluster: engine.cluster.clone(),
@@ -83,6 +85,7 @@ pub(crate) async fn start(
         passwords: passwords(&config.login)?,
         login_limits: login_limits(&config.login),
         settings,
+        stopping: told_to_stop,
     });
     if let Some(file) = &config.admin.bootstrap_token_file {
         bootstrap_admin(&services, file, credentials).await?;
@@ -93,7 +96,7 @@ pub(crate) async fn start(
     let gatekeeper = Arc::new(gatekeeper);
     let gateway = Gateway::new(&config.gateway, Arc::clone(&gatekeeper));
     let gateway = Arc::new(gateway.map_err(setup("gateway"))?);
-    listeners.serve(config, services, gateway, engine, gatekeeper)
+    listeners.serve(config, services, gateway, engine, (gatekeeper, stopping))
 }
 
 impl Running {
@@ -110,8 +113,14 @@ impl Running {
         self.engine.failed().await
     }
 
+    /// Says that it will stop, to whoever asks whether it is ready, and goes on serving.
+    pub(crate) fn announce_stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
     /// Stops accepting, lets requests in flight finish, writes everything down.
     pub(crate) async fn stop(mut self) {
+        self.announce_stop();
         let _ = self.stop.send(true);
         while self.serving.join_next().await.is_some() {}
         self.engine.close().await;
@@ -137,7 +146,7 @@ impl Listeners {
         services: Arc<Services>,
         gateway: Arc<Gateway>,
         engine: Engine,
-        gatekeeper: Arc<Gatekeeper>,
+        (gatekeeper, stopping): (Arc<Gatekeeper>, watch::Sender<bool>),
     ) -> Result<Running, Failure> {
         let (stop, stopped) = watch::channel(false);
         let address = |listener: &Listener| listener.address().map_err(setup("listen"));
@@ -177,6 +186,7 @@ impl Listeners {
                 guard: Arc::clone(&services.guard),
                 trusted_peers: networks(&config.verify.trusted_peers, "verify.trusted_peers")?,
                 allow_preflight: config.verify.allow_preflight,
+                stopping: stopping.subscribe(),
                 limits: grpc_limits(config),
             };
             serving.spawn(grpc.serve(listener, stopped.clone()));
@@ -191,6 +201,7 @@ impl Listeners {
             services,
             gateway,
             engine,
+            stopping,
             stop,
             serving,
             _background,

@@ -68,6 +68,9 @@ async fn examine(
     let advice = "start it with `rescind dev` or `rescind serve`, or correct the URL";
     findings.step("server", health.map_err(|failure| failure.next(advice)))?;
     findings.add("server", State::Good, "is there and well");
+    if client.get(&["readyz"], &[]).await.is_err() {
+        findings.add("ready", State::Warning, "it is about to stop: clients should go elsewhere");
+    }
     let status = client.get(&["v1", "status"], &[]).await;
     let advice = "use the token that `rescind dev` shows, or that of admin.bootstrap_token_file";
     let status = findings.step("token", status.map_err(|failure| failure.next(advice)))?;

@@ -10,6 +10,7 @@ use crate::shutdown::{Event, Signals};
 use rescind_server::config::{self, Config, Sources};
 use sd_notify::NotifyState;
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub(crate) async fn run(args: ServeArgs, _: Output) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
@@ -31,9 +32,22 @@ pub(crate) async fn run(args: ServeArgs, _: Output) -> Result<(), Failure> {
         }
     };
     notify(NotifyState::Stopping);
+    if ended.is_ok() {
+        give_notice(&running, &mut signals, config.shutdown.notice).await;
+    }
     tracing::info!("stopping: requests in flight are finished, no new ones are taken");
     running.stop().await;
     ended
+}
+
+/// Load balancers find out, and send nobody here any more. A second signal cuts it short.
+async fn give_notice(running: &Running, signals: &mut Signals, notice: Duration) {
+    if notice.is_zero() {
+        return;
+    }
+    running.announce_stop();
+    tracing::info!(seconds = notice.as_secs_f64(), "stopping soon: not ready any more");
+    let _ = tokio::time::timeout(notice, signals.stopped_or(running.failed())).await;
 }
 
 /// What is wrong is said, and everything stays as it was.

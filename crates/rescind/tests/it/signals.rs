@@ -1,10 +1,11 @@
 //! SIGTERM and SIGHUP, as a service manager sends them.
 
-use crate::caller::{http, identified, shown, status, text};
+use crate::caller::{http, identified, json_of, shown, status, text};
 use crate::process::SOON;
 use crate::site::{PASSWORD, Served, Site, lines_of, make_issuer};
 use crate::upstream::{ANSWER, Upstream};
 use rustix::process::Signal;
+use serde_json::json;
 use std::fs;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -42,6 +43,39 @@ async fn sigterm_lets_a_request_in_flight_finish_and_takes_no_new_one() {
     let again = site.serve().await;
     assert_eq!(shown(&format!("{}/v1/orders", again.public), &token).await, 200);
     again.process.stop().await;
+}
+
+/// Load balancers must find out before connections are refused.
+#[tokio::test]
+async fn sigterm_with_notice_says_not_ready_and_serves_on_until_it_is_over_or_cut_short() {
+    let mut site = Site::new(Upstream::start().await.address).await;
+    site.config.push_str("\n[shutdown]\nnotice = \"1h\"\n");
+    let refused = site.refused(&[]).await;
+    assert!(refused.talk.contains("shutdown.notice: must be from 0s to 5m"), "{refused:?}");
+    site.config = site.config.replace("\"1h\"", "\"5m\"");
+    let mut served = site.serve().await;
+    site.create_user(&served).await;
+    let token = text(&served.log_in(&http(), PASSWORD).await.1, "access_token");
+    let ready = format!("{}/readyz", served.verify);
+    assert_eq!(status(http().get(&ready)).await, 200);
+
+    served.process.signal(Signal::TERM);
+    let told = timeout(SOON, async {
+        while status(http().get(&ready)).await != 503 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    });
+    told.await.expect("nobody was told");
+    for path in ["/health", "/livez"] {
+        assert_eq!(status(http().get(format!("{}{path}", served.admin))).await, 200);
+    }
+    let question = json!({ "token": token });
+    let verify = http().post(format!("{}/v1/verify", served.verify)).json(&question);
+    assert_eq!(json_of(verify).await.1["valid"], true);
+
+    served.process.signal(Signal::TERM);
+    let ended = served.process.ended().await;
+    assert_eq!(ended.code(), Some(0), "{}", served.process.log());
 }
 
 /// Waits until nobody listens at this address.

@@ -15,6 +15,7 @@ mod operators;
 mod owners;
 mod page;
 mod partners;
+mod probes;
 mod revocations;
 mod status;
 mod tenancy;
@@ -63,6 +64,7 @@ fn routes() -> OpenApiRouter<Arc<Admin>> {
         .merge(revocations::routes())
         .merge(audit::routes())
         .merge(verification::routes())
+        .merge(probes::routes())
         .merge(status::routes())
         .merge(cluster::routes())
         .merge(pages::documented())

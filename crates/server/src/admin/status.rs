@@ -1,24 +1,19 @@
-//! `/health`, `/v1/status` and `/v1/whoami`
+//! `/v1/status` and `/v1/whoami`
 
 use super::caller::{Anyone, Caller, Read};
 use super::openapi::vocabulary;
 use super::owners::tenant_name;
 use super::{Admin, StorePlace};
 use crate::http::{Problem, no_store};
-use crate::verify::health_of;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
-use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
-use utoipa_axum::routes;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Admin>> {
-    OpenApiRouter::default()
-        .routes(routes!(health).map(|methods| methods.fallback(Problem::method_not_allowed)))
-        .routes(routes!(show))
-        .routes(routes!(whoami))
+    OpenApiRouter::default().routes(routes!(show)).routes(routes!(whoami))
 }
 
 /// The server. What counts or names other tenants' things is null for an operator of one tenant.
@@ -61,31 +56,6 @@ struct Whoami {
     /// The one tenant that it sees; null sees all of them.
     #[schema(value_type = Option<vocabulary::TenantId>, required)]
     tenant_id: Option<String>,
-}
-
-/// Whether it can verify.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "it is what `verify::health_of` answers, for the document")]
-struct Health {
-    /// `ok` or `sealed`.
-    status: String,
-}
-
-/// Ask whether the server can verify.
-///
-/// Anybody may ask.
-#[utoipa::path(
-    get,
-    path = "/health",
-    operation_id = "health",
-    tag = "Server",
-    responses(
-        (status = 200, description = "It can.", body = Health),
-        (status = 503, description = "It cannot now.", body = Health),
-    ),
-)]
-async fn health(State(admin): State<Arc<Admin>>) -> Response {
-    health_of(&admin.services)
 }
 
 /// Show how the server is.

@@ -38,7 +38,7 @@ pub use listeners::{Admin, Listener, Public, Verify};
 pub use load::{NOT_CONFIGURATION, Sources, load};
 pub use reference::reference;
 pub use secret::{SECRET_FILE_BYTES_MAX, SecretError, SecretFault, SecretPath};
-pub use sections::{Log, LogFormat, LogLevel, Login, Sealing, Store};
+pub use sections::{Log, LogFormat, LogLevel, Login, Sealing, Shutdown, Store};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -61,6 +61,7 @@ pub struct Config {
     pub identity: Identity,
     pub gateway: Gateway,
     pub login: Login,
+    pub shutdown: Shutdown,
     pub log: Log,
 }
 
@@ -83,6 +84,7 @@ impl Config {
         self.identity.validate(&mut faults);
         self.gateway.validate(&mut faults);
         self.login.validate(&mut faults);
+        self.shutdown.validate(&mut faults);
         faults.into_result()
     }
 }

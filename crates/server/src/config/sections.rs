@@ -1,10 +1,10 @@
 //! The smaller sections: where data lies, which keys seal it, how logins are held back, what is
 //! logged.
 
-use super::{Faults, SecretPath};
+use super::{Faults, SecretPath, duration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 /// Name of the database inside `store.path`.
 const DATABASE_FILE: &str = "rescind.db";
@@ -14,6 +14,8 @@ const KEY_FILES_MAX: usize = 16;
 const HASHES_AT_ONCE_MAX: u32 = 1024;
 /// Longest queue before password checks. Whoever waits longer has given up.
 const QUEUE_MAX: u32 = 1024;
+/// Longest notice of a stop. Whoever waits for longer kills.
+const NOTICE_MAX: Duration = Duration::from_mins(5);
 /// Highest rate that may be configured, per minute; beyond it there is no limit to speak of.
 const RATE_MAX: u32 = 1_000_000;
 
@@ -46,6 +48,18 @@ pub struct Login {
     pub hashes_at_once: u32,
     /// Logins that may wait for a check.
     pub queue: u32,
+}
+
+/// How the server stops when it is told to (SIGTERM, SIGINT).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Shutdown {
+    /// How long it goes on serving while `GET /readyz` and gRPC health say already that it stops:
+    /// as long as load balancers take to notice. Then it takes no new connections, and lets requests
+    /// in flight finish. From 0s to 5m.
+    #[serde(with = "duration")]
+    #[schemars(with = "String")]
+    pub notice: Duration,
 }
 
 /// What is written to standard error. The variable `RESCIND_LOG` overrides the level in detail.
@@ -136,6 +150,14 @@ impl Login {
         }
         if self.queue > QUEUE_MAX {
             faults.add("login.queue", format!("must be from 0 to {QUEUE_MAX}"));
+        }
+    }
+}
+
+impl Shutdown {
+    pub(super) fn validate(&self, faults: &mut Faults) {
+        if self.notice > NOTICE_MAX {
+            faults.add("shutdown.notice", "must be from 0s to 5m");
         }
     }
 }

@@ -67,23 +67,25 @@ pub struct Grpc {
     pub guard: Arc<Guard>,
     pub trusted_peers: NetworkSet,
     pub allow_preflight: bool,
+    /// True from when the server was told to stop, which may be before it takes no more requests.
+    pub stopping: watch::Receiver<bool>,
     pub limits: Limits,
 }
 
 impl Grpc {
     /// Serves until `stop` turns true, then lets requests in flight finish.
     pub async fn serve(self, listener: Listener, stop: watch::Receiver<bool>) {
-        let site = self.site(stop.clone());
+        let site = self.site();
         listener.serve_each(stop, |accepted| connection::serve(accepted, site.clone())).await;
     }
 
-    fn site(self, stop: watch::Receiver<bool>) -> Site {
-        let Self { gatekeeper, guard, trusted_peers, allow_preflight, limits } = self;
+    fn site(self) -> Site {
+        let Self { gatekeeper, guard, trusted_peers, allow_preflight, stopping, limits } = self;
         let message_bytes_max = ATTRIBUTES_BYTES_MAX.saturating_add(limits.body_bytes_max);
         let checks = AuthorizationServer::new(Checks { gatekeeper, allow_preflight })
             .max_decoding_message_size(message_bytes_max);
         let checks = InterceptedService::new(checks, TrustedPeers::new(trusted_peers));
-        let health = health::server::<AuthorizationServer<Checks>>(guard, stop);
+        let health = health::server::<AuthorizationServer<Checks>>(guard, stopping);
         let router = Routes::new(checks).add_service(health).prepare().into_axum_router();
         Site { router, room: Room::new(limits.messages_bytes_max), limits }
     }

@@ -28,6 +28,7 @@ use rescind_node::cluster::Cluster;
 use rescind_store::{By, Store};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// Everything that use cases need, put together once by the binary.
 pub struct Services {
@@ -41,6 +42,8 @@ pub struct Services {
     pub passwords: Passwords,
     pub login_limits: LoginLimits,
     pub settings: Settings,
+    /// True from when the server was told to stop: it still serves, and wants no new clients.
+    pub stopping: watch::Receiver<bool>,
 }
 
 /// Who acts. One that is a token brings what it was let in for: that is asked about again where its
@@ -84,6 +87,11 @@ pub struct Settings {
 impl Services {
     pub fn now(&self) -> Timestamp {
         self.guard.clock().now()
+    }
+
+    /// Also when nobody is left who could say so.
+    pub fn is_stopping(&self) -> bool {
+        *self.stopping.borrow() || self.stopping.has_changed().is_err()
     }
 
     /// Now: what is written next is written at this moment.

@@ -12,7 +12,7 @@ mod question;
 mod verdict;
 mod whole_request;
 
-pub use health::health_of;
+pub use health::{health_of, liveness, readiness_of};
 pub use question::{QUESTIONS_MAX, VerifyRequest};
 
 use crate::access::Gatekeeper;

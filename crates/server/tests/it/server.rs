@@ -71,6 +71,8 @@ pub struct Server {
     pub queries: Arc<Counted>,
     pub http: reqwest::Client,
     pub issuer: TestIssuer,
+    /// True: it was told to stop, and still serves.
+    pub stopping: watch::Sender<bool>,
     stop: watch::Sender<bool>,
     _data: tempfile::TempDir,
 }
@@ -107,7 +109,9 @@ impl Server {
         let data = tempfile::tempdir().unwrap();
         let clock = Arc::new(TestClock(AtomicI64::new(1_774_267_200_000)));
         let issuer = TestIssuer::new();
-        let (services, queries) = services(data.path(), &clock, &issuer, &wishes);
+        let (stopping, told_to_stop) = watch::channel(false);
+        let (services, queries) =
+            services(data.path(), &clock, &issuer, (&wishes, told_to_stop));
         let admin_token =
             operator(&services, "all", None, ScopeSet::parse(ADMIN_SCOPES).unwrap()).await;
         let credentials = CredentialHeaders {
@@ -155,6 +159,7 @@ impl Server {
             queries,
             http: reqwest::Client::new(),
             issuer,
+            stopping,
             stop,
             _data: data,
         }
@@ -232,7 +237,7 @@ fn services(
     data: &Path,
     clock: &Arc<TestClock>,
     issuer: &TestIssuer,
-    wishes: &Wishes,
+    (wishes, stopping): (&Wishes, watch::Receiver<bool>),
 ) -> (Arc<Services>, Arc<Counted>) {
     let jwks = data.join("jwks.json");
     std::fs::write(&jwks, issuer.jwks()).unwrap();
@@ -282,6 +287,7 @@ fn services(
         passwords: Passwords::new(2, 4).unwrap(),
         login_limits: LoginLimits::per_minute(logins, logins),
         settings,
+        stopping,
     };
     (Arc::new(services), queries)
 }

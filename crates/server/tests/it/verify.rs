@@ -282,6 +282,44 @@ async fn sealed_node_says_neither_yes_nor_no() {
     assert_eq!(health.expect(503).json, json!({ "status": "sealed" }));
 }
 
+/// What each probe says on both listeners: status and word.
+async fn probed(server: &Server) -> Vec<(u16, String)> {
+    let mut said = Vec::new();
+    for listener in [&server.verify, &server.admin] {
+        for path in ["/health", "/readyz", "/livez"] {
+            let answer = server.send(server.http.get(format!("{listener}{path}"))).await;
+            assert_eq!(answer.header("cache-control"), "no-store");
+            said.push((answer.status.as_u16(), answer.json["status"].as_str().unwrap().into()));
+        }
+    }
+    let admins = said.split_off(3);
+    assert_eq!(said, admins, "both listeners say the same");
+    said
+}
+
+fn says(health: (u16, &str), ready: (u16, &str)) -> Vec<(u16, String)> {
+    [health, ready, (200, "ok")].map(|(status, word)| (status, word.into())).into()
+}
+
+#[tokio::test]
+async fn node_is_ready_while_it_can_verify_and_was_not_told_to_stop_and_live_all_the_while() {
+    let server = Server::start().await;
+    assert_eq!(probed(&server).await, says((200, "ok"), (200, "ok")));
+    server.services.guard.close();
+    assert_eq!(probed(&server).await, says((503, "sealed"), (503, "sealed")));
+    server.services.guard.open_for_good();
+    assert_eq!(probed(&server).await, says((200, "ok"), (200, "ok")));
+    server.stopping.send_replace(true);
+    assert_eq!(probed(&server).await, says((200, "ok"), (503, "draining")));
+    let token = server.user_token().await;
+    let answer = ask(&server, &json!({ "token": token })).await.expect(200);
+    assert_eq!(answer.json["valid"], true, "what comes all the same is served");
+    for path in ["/readyz", "/livez"] {
+        let answer = server.send(server.http.post(format!("{}{path}", server.verify))).await;
+        assert_eq!(answer.expect(405).json["type"], "urn:rescind:problem:method-not-allowed");
+    }
+}
+
 /// Announced bodies that never come take their room until they are given up.
 #[tokio::test]
 async fn questions_that_would_take_too_much_together_wait_for_others_to_end() {

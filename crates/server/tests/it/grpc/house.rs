@@ -60,12 +60,14 @@ impl House {
             wishes;
         let guard = guard();
         let verifier = Arc::new(Verifier::alone(Arc::clone(&guard)));
+        let (stop, stopped) = watch::channel(false);
         let gatekeeper = Gatekeeper::new(verifier, credentials(), BODY_BYTES_MAX as u64);
         let grpc = Grpc {
             gatekeeper: Arc::new(gatekeeper),
             guard: Arc::clone(&guard),
             trusted_peers: NetworkSet::parse(wishes.trusted_peers.iter().copied()).unwrap(),
             allow_preflight: wishes.allow_preflight,
+            stopping: stopped.clone(),
             limits: Limits {
                 header_timeout,
                 idle_timeout,
@@ -76,7 +78,6 @@ impl House {
         let limits = http::Limits { connections_max, header_timeout, body_timeout: header_timeout };
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), limits).await.unwrap();
         let address = listener.address().unwrap();
-        let (stop, stopped) = watch::channel(false);
         let serving = tokio::spawn(grpc.serve(listener, stopped));
         Self { address, guard, stop, serving }
     }

@@ -202,6 +202,8 @@ fn server() -> Vec<Row> {
         admin("GET", "/v1/problems"),
         admin("GET", "/v1/problems/{name}").named(|_| "unauthorized".into()),
         admin("GET", "/health"),
+        admin("GET", "/readyz"),
+        admin("GET", "/livez"),
     ]
 }
 
@@ -225,6 +227,8 @@ fn inside() -> Vec<Row> {
         verify("GET", "/v1/problems"),
         verify("GET", "/v1/problems/{name}").named(|_| "unauthorized".into()),
         verify("GET", "/health"),
+        verify("GET", "/readyz"),
+        verify("GET", "/livez"),
     ]
 }
 
