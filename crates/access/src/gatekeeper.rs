@@ -109,6 +109,11 @@ impl Gatekeeper {
         refusal.into_problem(&self.challenges)
     }
 
+    /// Who is asked.
+    pub fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
     /// The headers that credentials are read from.
     pub fn credentials(&self) -> &CredentialHeaders {
         &self.credentials

@@ -9,9 +9,11 @@
 //! What it deliberately does not do: decide. `rescind_core::decide` does, asked by the guard; and
 //! who may still say "valid" is decided by the machines of `rescind_coherence`.
 
+mod at_least;
 pub mod cluster;
 mod verifier;
 
+pub use at_least::{EPOCH_PATIENCE, EPOCH_WAITS_MAX};
 pub use verifier::{
     ABSENT_TOKENS_MAX, FETCH_PATIENCE, FETCHES_AT_ONCE, FETCHES_PER_SECOND, Found, Sought, Source,
     UNKNOWN_FOR, Verifier,

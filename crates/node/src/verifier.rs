@@ -14,13 +14,14 @@
 //!
 //! On a single node nothing is elsewhere, and nothing here waits.
 
+use crate::at_least::AtLeast;
 use async_trait::async_trait;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use moka::sync::Cache;
 use rescind_core::signature::SignedRequest;
 use rescind_core::{Demand, Denial, Digest, SignedHeaders};
 use rescind_guard::{Guard, Refusal, Verified};
-use rescind_store::StoreError;
+use rescind_store::{Epoch, StoreError};
 use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -80,21 +81,32 @@ pub trait Source: Send + Sync {
 pub struct Verifier {
     guard: Arc<Guard>,
     elsewhere: Option<Elsewhere>,
+    at_least: AtLeast,
 }
 
 impl Verifier {
     /// A single node: whatever is not in memory does not exist.
     pub fn alone(guard: Arc<Guard>) -> Self {
-        Self { guard, elsewhere: None }
+        Self { guard, elsewhere: None, at_least: AtLeast::default() }
     }
 
     /// One node of several: others make tokens too, and `source` has them.
     pub fn among_others(guard: Arc<Guard>, source: Arc<dyn Source>) -> Self {
-        Self { guard, elsewhere: Some(Elsewhere::new(source)) }
+        let elsewhere = Some(Elsewhere::new(source));
+        Self { guard, elsewhere, at_least: AtLeast::default() }
     }
 
     pub fn guard(&self) -> &Arc<Guard> {
         &self.guard
+    }
+
+    /// Waits, within bounds, until memory has applied everything up to this epoch: whatever is asked
+    /// afterwards is answered from there or from later.
+    ///
+    /// # Errors
+    /// It has not, or too many wait already: neither yes nor no.
+    pub async fn reached(&self, epoch: Epoch) -> Result<(), Refusal> {
+        self.at_least.reached(&self.guard, epoch).await
     }
 
     /// As [`Guard::bearer`].

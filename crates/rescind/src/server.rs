@@ -173,6 +173,7 @@ impl Listeners {
             gatekeeper: Arc::clone(&gatekeeper),
             trusted_peers: networks(&config.verify.trusted_peers, "verify.trusted_peers")?,
             allow_preflight: config.verify.allow_preflight,
+            allow_min_epoch: config.verify.allow_min_epoch,
         });
         let inside = verify::router(Arc::clone(&services), Arc::clone(&gatekeeper));
         let inside = Site::with_problems(inside.merge(forward_auth::router(forward_auth)));
@@ -186,6 +187,7 @@ impl Listeners {
                 guard: Arc::clone(&services.guard),
                 trusted_peers: networks(&config.verify.trusted_peers, "verify.trusted_peers")?,
                 allow_preflight: config.verify.allow_preflight,
+                allow_min_epoch: config.verify.allow_min_epoch,
                 stopping: stopping.subscribe(),
                 limits: grpc_limits(config),
             };

@@ -4,6 +4,8 @@
 //! with [`Gatekeeper::problem`] and [`identity_headers`].
 
 pub mod identity_headers;
+pub mod min_epoch;
 
 pub(crate) use crate::http::body::body_timeout;
+pub use min_epoch::MinEpochFault;
 pub use rescind_access::{BodyFault, Gatekeeper, Original, Read, Refusal, Sight};

@@ -3,13 +3,16 @@
 use super::Admin;
 use super::caller::{Caller, Read};
 use super::extract::Json;
+use crate::access::min_epoch;
 use crate::http::Problem;
 use crate::http::listener::HEADERS_MAX;
 use crate::verify::{QUESTIONS_MAX, VerifyRequest, answer};
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
 use axum::response::Response;
+use http::request::Parts;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
+use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// What methods and names of headers are made of (RFC 9110 §5.6.2).
@@ -21,6 +24,37 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Admin>> {
     OpenApiRouter::default().routes(routes!(verify))
 }
 
+/// A caller whose question meets a memory that is as new as it asks. It waits before the body is
+/// read: after that, callers are asked about once more. An operator of one tenant may not ask: it
+/// would find out how many changes of others there were.
+#[derive(Debug)]
+struct NewEnough(Caller<Read>);
+
+impl FromRequestParts<Arc<Admin>> for NewEnough {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, admin: &Arc<Admin>) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, admin).await?;
+        if parts.headers.contains_key(min_epoch::MIN_EPOCH) {
+            caller.server_wide()?;
+            min_epoch::wait(&admin.services.verifier, &parts.headers).await?;
+        }
+        Ok(Self(caller))
+    }
+}
+
+/// The header, for the document.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "it is read as a header, by `NewEnough`")]
+struct MinEpochHeader {
+    /// Answer only from what has applied at least the change of this number, as a revocation's
+    /// answer tells it. A node that is behind waits for a second at the most, and then answers 503.
+    /// Not for an operator of one tenant.
+    #[param(rename = "X-Rescind-Min-Epoch", value_type = u64, minimum = 0, required = false)]
+    epoch: Option<u64>,
+}
+
 /// Verify a token or a request.
 ///
 /// As on the verify listener. A token of another tenant than the operator's is unknown.
@@ -29,6 +63,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Admin>> {
     path = "/v1/verify",
     operation_id = "verify",
     tag = "Tokens",
+    params(MinEpochHeader),
     request_body(content = ref("#/components/schemas/Questions")),
     responses(
         (status = 200, description = "What is known.", body = ref("#/components/schemas/Verdicts")),
@@ -37,7 +72,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Admin>> {
 )]
 async fn verify(
     State(admin): State<Arc<Admin>>,
-    caller: Caller<Read>,
+    NewEnough(caller): NewEnough,
     Json(request): Json<VerifyRequest>,
 ) -> Result<Response, Problem> {
     let within = caller.operator().tenant.as_ref();

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::{net::SocketAddr, time::Duration};
 
 /// Envoy's external authorization over gRPC, and gRPC health. Who may ask is
-/// `verify.trusted_peers`, what is done about preflights `verify.allow_preflight`.
+/// `verify.trusted_peers`; `verify.allow_preflight` and `verify.allow_min_epoch` hold here too.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Grpc {

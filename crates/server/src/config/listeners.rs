@@ -68,6 +68,9 @@ pub struct Verify {
     /// Whether forward-auth lets CORS preflights pass without a credential. Otherwise the proxy must
     /// answer them itself: no browser sends a credential with one.
     pub allow_preflight: bool,
+    /// Whether forward-auth takes `X-Rescind-Min-Epoch`. Proxies pass it on from clients, which can
+    /// then make a request of theirs wait for a second, and find out how many changes there were.
+    pub allow_min_epoch: bool,
 }
 
 /// The listener for operators, authenticated from the start.
@@ -116,7 +119,7 @@ impl Default for Verify {
         let Listener { listen, connections_max, header_timeout, body_timeout } =
             Listener::on_loopback(8081);
         let trusted_peers = ["127.0.0.0/8", "::1"].map(Into::into).into();
-        let allow_preflight = false;
+        let (allow_preflight, allow_min_epoch) = (false, false);
         Self {
             listen,
             connections_max,
@@ -124,6 +127,7 @@ impl Default for Verify {
             body_timeout,
             trusted_peers,
             allow_preflight,
+            allow_min_epoch,
         }
     }
 }

@@ -26,7 +26,7 @@ mod refusal;
 mod route;
 mod told;
 
-use crate::access::{Gatekeeper, Original, Sight, body_timeout};
+use crate::access::{Gatekeeper, Original, Sight, body_timeout, min_epoch};
 use crate::http::Connection;
 use axum::Router;
 use axum::body::Body;
@@ -50,6 +50,8 @@ pub struct ForwardAuth {
     pub trusted_peers: NetworkSet,
     /// Whether CORS preflights pass without a credential.
     pub allow_preflight: bool,
+    /// Whether `X-Rescind-Min-Epoch` is looked at, which may be the client's own.
+    pub allow_min_epoch: bool,
 }
 
 pub fn router(forward_auth: Arc<ForwardAuth>) -> Router {
@@ -95,6 +97,9 @@ impl ForwardAuth {
         let credentials = self.gatekeeper.credentials();
         if self.allow_preflight && preflight::is_one(&original, credentials) {
             return Ok(None);
+        }
+        if self.allow_min_epoch {
+            min_epoch::wait(self.gatekeeper.verifier(), &parts.headers).await?;
         }
         let demand = Demand { admin: false, scopes: &scopes, client };
         self.verify(route, &original, parts, body, &demand).await.map(Some)

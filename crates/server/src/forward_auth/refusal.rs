@@ -1,6 +1,6 @@
 //! Why a proxy is told no. What its operator must mend has a hint, which is logged.
 
-use crate::access::{self, Gatekeeper};
+use crate::access::{self, Gatekeeper, MinEpochFault};
 use crate::http::{Problem, ProblemType};
 use http::HeaderName;
 use rescind_core::ScopeError;
@@ -17,6 +17,8 @@ pub(super) enum Refusal {
     NoSuchPath,
     #[error("scopes: {0}")]
     Scopes(ScopeError),
+    #[error(transparent)]
+    MinEpoch(#[from] MinEpochFault),
     #[error("the body was passed on in part")]
     PartialBody,
 }
@@ -26,6 +28,7 @@ impl Refusal {
         let detail = format!("{self}.");
         match self {
             Self::Access(refusal) => gatekeeper.problem(refusal).into(),
+            Self::MinEpoch(fault) => fault.into(),
             Self::UntrustedPeer => Problem::of(ProblemType::UntrustedPeer, detail),
             Self::Told { .. } | Self::Scopes(_) => Problem::bad_request(detail),
             Self::NoSuchPath => Problem::not_found(detail),
@@ -35,7 +38,7 @@ impl Refusal {
 
     pub(super) fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Access(_) => None,
+            Self::Access(_) | Self::MinEpoch(_) => None,
             Self::UntrustedPeer => Some("if it is your proxy, add it to verify.trusted_peers"),
             Self::Told { .. } => Some("set this header in the proxy, over what the client sent"),
             Self::NoSuchPath | Self::Scopes(_) => {

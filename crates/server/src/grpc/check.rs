@@ -3,7 +3,7 @@
 use super::answer;
 use super::refusal::Refusal;
 use super::told::{Body, Told};
-use crate::access::{Gatekeeper, Original, identity_headers};
+use crate::access::{Gatekeeper, Original, identity_headers, min_epoch};
 use crate::forward_auth::preflight;
 use crate::gateway::fold;
 use envoy_types::ext_authz::v3::pb::{Authorization, CheckRequest, CheckResponse};
@@ -20,6 +20,8 @@ const OURS: &str = "x-rescind-";
 pub(super) struct Checks {
     pub(super) gatekeeper: Arc<Gatekeeper>,
     pub(super) allow_preflight: bool,
+    /// As [`crate::forward_auth::ForwardAuth::allow_min_epoch`].
+    pub(super) allow_min_epoch: bool,
 }
 
 #[tonic::async_trait]
@@ -55,6 +57,9 @@ impl Checks {
             && !signed.covers_digest()
         {
             return Err(Refusal::PartialBody);
+        }
+        if self.allow_min_epoch {
+            min_epoch::wait(self.gatekeeper.verifier(), &told.headers).await?;
         }
         let demand = Demand { admin: false, scopes: &told.scopes, client: told.client };
         let verified = self.gatekeeper.verify(&original, told.body.content(), &demand);

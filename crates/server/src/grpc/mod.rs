@@ -67,6 +67,7 @@ pub struct Grpc {
     pub guard: Arc<Guard>,
     pub trusted_peers: NetworkSet,
     pub allow_preflight: bool,
+    pub allow_min_epoch: bool,
     /// True from when the server was told to stop, which may be before it takes no more requests.
     pub stopping: watch::Receiver<bool>,
     pub limits: Limits,
@@ -80,9 +81,10 @@ impl Grpc {
     }
 
     fn site(self) -> Site {
-        let Self { gatekeeper, guard, trusted_peers, allow_preflight, stopping, limits } = self;
+        let Self { gatekeeper, guard, trusted_peers, stopping, limits, .. } = self;
+        let (allow_preflight, allow_min_epoch) = (self.allow_preflight, self.allow_min_epoch);
         let message_bytes_max = ATTRIBUTES_BYTES_MAX.saturating_add(limits.body_bytes_max);
-        let checks = AuthorizationServer::new(Checks { gatekeeper, allow_preflight })
+        let checks = AuthorizationServer::new(Checks { gatekeeper, allow_preflight, allow_min_epoch })
             .max_decoding_message_size(message_bytes_max);
         let checks = InterceptedService::new(checks, TrustedPeers::new(trusted_peers));
         let health = health::server::<AuthorizationServer<Checks>>(guard, stopping);

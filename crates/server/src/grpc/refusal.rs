@@ -1,7 +1,7 @@
 //! Why Envoy is told no. What its operator must mend has a hint, which is logged.
 
 use super::told::Untold;
-use crate::access::{self, Gatekeeper};
+use crate::access::{self, Gatekeeper, MinEpochFault};
 use crate::http::{Problem, ProblemType};
 use rescind_core::Malformed;
 
@@ -11,6 +11,8 @@ pub(super) enum Refusal {
     Access(#[from] access::Refusal),
     #[error(transparent)]
     Untold(#[from] Untold),
+    #[error(transparent)]
+    MinEpoch(#[from] MinEpochFault),
     #[error("the body was passed on in part")]
     PartialBody,
 }
@@ -20,6 +22,7 @@ impl Refusal {
         let detail = format!("{self}.");
         match self {
             Self::Access(refusal) => gatekeeper.problem(refusal).into(),
+            Self::MinEpoch(fault) => fault.into(),
             // No fault of the client's, which must not throw its token away.
             Self::Untold(Untold::Extension | Untold::Scopes(_)) => Problem::unavailable(),
             Self::Untold(_) => Problem::bad_request(detail),
@@ -33,7 +36,7 @@ impl Refusal {
                 Some("set context_extensions of the route to {scopes: \"a,b\"}, or to nothing")
             }
             Self::PartialBody => Some("set allow_partial_message: false, or max_request_bytes"),
-            Self::Access(_) | Self::Untold(_) => None,
+            Self::Access(_) | Self::Untold(_) | Self::MinEpoch(_) => None,
         }
     }
 }

@@ -15,7 +15,7 @@ mod whole_request;
 pub use health::{health_of, liveness, readiness_of};
 pub use question::{QUESTIONS_MAX, VerifyRequest};
 
-use crate::access::Gatekeeper;
+use crate::access::{Gatekeeper, min_epoch};
 use crate::http::problem::pages;
 use crate::http::{Problem, no_store, read_json_within};
 use crate::service::Services;
@@ -70,6 +70,7 @@ async fn verify(
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
+    min_epoch::wait(&verify.verifier, &parts.headers).await?;
     let kib = kib_at_most(&body);
     let _room = verify.room.try_acquire_many(kib).map_err(|_| Problem::unavailable())?;
     let asked = read_json_within(&parts, body, VERIFY_BYTES_MAX).await?;

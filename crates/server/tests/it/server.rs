@@ -87,6 +87,7 @@ pub struct Wishes {
     pub legacy_api_keys: bool,
     pub jwks_url: Option<String>,
     pub trusted_proxies: &'static [&'static str],
+    pub allow_min_epoch: bool,
 }
 
 impl Default for Wishes {
@@ -96,6 +97,7 @@ impl Default for Wishes {
             legacy_api_keys: true,
             jwks_url: None,
             trusted_proxies: &[],
+            allow_min_epoch: false,
         }
     }
 }
@@ -145,6 +147,7 @@ impl Server {
             gatekeeper: Arc::clone(&gatekeeper),
             trusted_peers: NetworkSet::parse(["127.0.0.1"]).unwrap(),
             allow_preflight: false,
+            allow_min_epoch: wishes.allow_min_epoch,
         });
         let inside = verify::router(Arc::clone(&services), gatekeeper)
             .merge(forward_auth::router(forward_auth));

@@ -60,7 +60,7 @@ fn finish(path: &str, operation: &mut Map<String, Value>) {
         body.insert("required".into(), json!(true));
     }
     let common = common_errors(path, operation, scope.as_ref());
-    let repeatable = takes(operation, "header");
+    let repeatable = is_repeatable(operation);
     let Some(answers) = operation.get_mut("responses").and_then(Value::as_object_mut) else {
         return;
     };
@@ -116,15 +116,23 @@ fn common_errors(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
             ],
         ),
-        (header, &[StatusCode::UNPROCESSABLE_ENTITY]),
+        (is_repeatable(operation), &[StatusCode::UNPROCESSABLE_ENTITY]),
     ];
     let holding = rules.into_iter().filter_map(|(holds, errors)| holds.then_some(errors));
     holding.flatten().copied().collect()
 }
 
 fn takes(operation: &Map<String, Value>, place: &str) -> bool {
+    has_parameter(operation, "in", place)
+}
+
+fn is_repeatable(operation: &Map<String, Value>) -> bool {
+    has_parameter(operation, "name", "Idempotency-Key")
+}
+
+fn has_parameter(operation: &Map<String, Value>, field: &str, value: &str) -> bool {
     let parameters = operation.get("parameters").and_then(Value::as_array);
-    parameters.into_iter().flatten().any(|parameter| parameter.get("in") == Some(&json!(place)))
+    parameters.into_iter().flatten().any(|parameter| parameter.get(field) == Some(&json!(value)))
 }
 
 /// An error that a handler has described keeps its description. One that has a body of its own is

@@ -6,6 +6,7 @@
 //! business with the reason.
 
 use super::{Error, caller};
+use crate::access::{MinEpochFault, min_epoch};
 use crate::http::{Form, no_store, read_form};
 use crate::service::Services;
 use crate::verify::verdict::is_within;
@@ -51,6 +52,7 @@ pub(super) async fn handle(
     let (parts, body) = request.into_parts();
     let form = read_form(&parts, body).await?;
     let asker = caller::authenticate(&services.verifier, &parts, &form).await?;
+    min_epoch::wait(&services.verifier, &parts.headers).await?;
     let token = form.get("token").ok_or(Error::InvalidRequest("token is missing"))?;
     let demand =
         Demand { admin: false, scopes: &ScopeSet::default(), client: client_address(&form)? };
@@ -69,6 +71,17 @@ pub(super) async fn handle(
 fn client_address(form: &Form) -> Result<Option<IpAddr>, Error> {
     let address = form.get("client_address").map(str::parse).transpose();
     address.map_err(|_| Error::InvalidRequest("client_address is not an IP address"))
+}
+
+impl From<MinEpochFault> for Error {
+    fn from(fault: MinEpochFault) -> Self {
+        match fault {
+            MinEpochFault::Malformed => {
+                Self::InvalidRequest("X-Rescind-Min-Epoch is not one whole number")
+            }
+            MinEpochFault::Behind => Self::Unavailable,
+        }
+    }
 }
 
 fn inactive() -> Response {

@@ -56,6 +56,7 @@ impl Verifier {
             gatekeeper: Arc::new(gatekeeper),
             trusted_peers: NetworkSet::parse(wishes.trusted_peers.iter().copied()).unwrap(),
             allow_preflight: wishes.allow_preflight,
+            allow_min_epoch: false,
         }));
         let limits = Limits {
             connections_max: 64,

@@ -179,3 +179,17 @@ async fn stranger_cannot_ask_and_its_message_is_not_read() {
     let refused = house.envoy().await.check(endless.message()).await.unwrap_err();
     assert_eq!(refused.code(), Code::PermissionDenied);
 }
+
+#[tokio::test]
+async fn epoch_that_is_asked_for_is_waited_for_if_that_is_taken_and_else_not_looked_at() {
+    let asked = |epoch| get("/").bearer(TOKEN).header("X-Rescind-Min-Epoch", epoch);
+    let house = House::start().await;
+    for epoch in ["1", "x"] {
+        house.check(asked(epoch)).await.yes();
+    }
+    let house = House::with(Wishes { allow_min_epoch: true, ..Wishes::default() }).await;
+    house.check(asked("1")).await.no(503);
+    house.check(asked("x")).await.no(400);
+    house.guard.reached(1);
+    house.check(asked("1")).await.yes();
+}

@@ -31,6 +31,7 @@ pub(super) struct House {
 pub(super) struct Wishes {
     pub(super) trusted_peers: &'static [&'static str],
     pub(super) allow_preflight: bool,
+    pub(super) allow_min_epoch: bool,
     pub(super) connections_max: usize,
     pub(super) header_timeout: Duration,
     pub(super) idle_timeout: Duration,
@@ -42,6 +43,7 @@ impl Default for Wishes {
         Self {
             trusted_peers: &["127.0.0.0/8"],
             allow_preflight: false,
+            allow_min_epoch: false,
             connections_max: 64,
             header_timeout: Duration::from_secs(20),
             idle_timeout: Duration::from_secs(20),
@@ -67,6 +69,7 @@ impl House {
             guard: Arc::clone(&guard),
             trusted_peers: NetworkSet::parse(wishes.trusted_peers.iter().copied()).unwrap(),
             allow_preflight: wishes.allow_preflight,
+            allow_min_epoch: wishes.allow_min_epoch,
             stopping: stopped.clone(),
             limits: Limits {
                 header_timeout,
