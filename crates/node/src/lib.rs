@@ -11,9 +11,11 @@
 
 mod at_least;
 pub mod cluster;
+mod tally;
 mod verifier;
 
 pub use at_least::{EPOCH_PATIENCE, EPOCH_WAITS_MAX};
+pub use tally::{Fetches, Verifications};
 pub use verifier::{
     ABSENT_TOKENS_MAX, FETCH_PATIENCE, FETCHES_AT_ONCE, FETCHES_PER_SECOND, Found, Sought, Source,
     UNKNOWN_FOR, Verifier,

@@ -15,6 +15,7 @@
 //! On a single node nothing is elsewhere, and nothing here waits.
 
 use crate::at_least::AtLeast;
+use crate::tally::{FetchTally, Fetches, Tally, Verifications};
 use async_trait::async_trait;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use moka::sync::Cache;
@@ -25,6 +26,7 @@ use rescind_store::{Epoch, StoreError};
 use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -82,18 +84,33 @@ pub struct Verifier {
     guard: Arc<Guard>,
     elsewhere: Option<Elsewhere>,
     at_least: AtLeast,
+    tally: Tally,
 }
 
 impl Verifier {
     /// A single node: whatever is not in memory does not exist.
     pub fn alone(guard: Arc<Guard>) -> Self {
-        Self { guard, elsewhere: None, at_least: AtLeast::default() }
+        Self::new(guard, None)
     }
 
     /// One node of several: others make tokens too, and `source` has them.
     pub fn among_others(guard: Arc<Guard>, source: Arc<dyn Source>) -> Self {
-        let elsewhere = Some(Elsewhere::new(source));
-        Self { guard, elsewhere, at_least: AtLeast::default() }
+        Self::new(guard, Some(Elsewhere::new(source)))
+    }
+
+    fn new(guard: Arc<Guard>, elsewhere: Option<Elsewhere>) -> Self {
+        Self { guard, elsewhere, at_least: AtLeast::default(), tally: Tally::default() }
+    }
+
+    /// How often it was asked since the start. What was refused before anything was looked up (no
+    /// credential, or one that cannot be read) never came here.
+    pub fn verifications(&self) -> Verifications {
+        self.tally.sum()
+    }
+
+    /// How often it had a token looked for elsewhere; `None` on the only node.
+    pub fn fetches(&self) -> Option<Fetches> {
+        self.elsewhere.as_ref().map(|elsewhere| elsewhere.tally.sum())
     }
 
     pub fn guard(&self) -> &Arc<Guard> {
@@ -111,6 +128,12 @@ impl Verifier {
 
     /// As [`Guard::bearer`].
     pub async fn bearer(&self, text: &str, demand: &Demand<'_>) -> Result<Verified, Refusal> {
+        let answer = self.ask_bearer(text, demand).await;
+        self.tally.count(&answer);
+        answer
+    }
+
+    async fn ask_bearer(&self, text: &str, demand: &Demand<'_>) -> Result<Verified, Refusal> {
         let answer = self.guard.bearer(text, demand);
         let Some(elsewhere) = self.elsewhere_of(&answer) else { return answer };
         elsewhere.fetch(Sought::Bearer(Digest::of(text.as_bytes()))).await?;
@@ -124,14 +147,33 @@ impl Verifier {
         request: &SignedRequest<'_>,
         demand: &Demand<'_>,
     ) -> Result<Verified, Refusal> {
+        let answer = self.ask_signed(signed, request, demand).await;
+        self.tally.count(&answer);
+        answer
+    }
+
+    async fn ask_signed(
+        &self,
+        signed: &SignedHeaders<'_>,
+        request: &SignedRequest<'_>,
+        demand: &Demand<'_>,
+    ) -> Result<Verified, Refusal> {
         let answer = self.guard.signed(signed, request, demand);
         let Some(elsewhere) = self.elsewhere_of(&answer) else { return answer };
         elsewhere.fetch(Sought::Signer(signed.key_id().into())).await?;
         self.guard.signed(signed, request, demand)
     }
 
-    /// As [`Guard::signed_is_hopeless`].
+    /// As [`Guard::signed_is_hopeless`]. One that is not is yet to be verified.
     pub async fn signed_is_hopeless(&self, signed: &SignedHeaders<'_>) -> Result<(), Refusal> {
+        let answer = self.ask_hopeless(signed).await;
+        if answer.is_err() {
+            self.tally.count(&answer);
+        }
+        answer
+    }
+
+    async fn ask_hopeless(&self, signed: &SignedHeaders<'_>) -> Result<(), Refusal> {
         let answer = self.guard.signed_is_hopeless(signed);
         let Some(elsewhere) = self.elsewhere_of(&answer) else { return answer };
         elsewhere.fetch(Sought::Signer(signed.key_id().into())).await?;
@@ -154,6 +196,13 @@ struct Elsewhere {
     revoked: Cache<[u8; 32], ()>,
     at_once: Semaphore,
     per_second: DefaultDirectRateLimiter,
+    tally: FetchTally,
+}
+
+/// Neither there nor not.
+enum Unfetched {
+    TooMany,
+    NoAnswer,
 }
 
 impl Elsewhere {
@@ -167,6 +216,7 @@ impl Elsewhere {
             revoked: Cache::new(ABSENT_TOKENS_MAX),
             at_once: Semaphore::new(FETCHES_AT_ONCE),
             per_second: RateLimiter::direct(Quota::per_second(FETCHES_PER_SECOND)),
+            tally: FetchTally::default(),
         }
     }
 
@@ -177,7 +227,9 @@ impl Elsewhere {
             return Err(Denial::Unknown.into());
         }
         let found = timeout(FETCH_PATIENCE, self.fetch_in_turn(&sought)).await;
-        match found.map_err(|_| Refusal::Sealed)?? {
+        let found = found.unwrap_or(Err(Unfetched::NoAnswer));
+        self.count(&found);
+        match found.map_err(|_| Refusal::Sealed)? {
             Found::Fetched => Ok(()),
             Found::Revoked => {
                 self.revoked.insert(key, ());
@@ -190,13 +242,24 @@ impl Elsewhere {
         }
     }
 
-    async fn fetch_in_turn(&self, sought: &Sought) -> Result<Found, Refusal> {
-        self.per_second.check().map_err(|_| Refusal::Sealed)?;
-        let _turn = self.at_once.acquire().await.map_err(|_| Refusal::Sealed)?;
+    async fn fetch_in_turn(&self, sought: &Sought) -> Result<Found, Unfetched> {
+        self.per_second.check().map_err(|_| Unfetched::TooMany)?;
+        let _turn = self.at_once.acquire().await.map_err(|_| Unfetched::NoAnswer)?;
         self.source.fetch(sought).await.map_err(|error| {
             tracing::warn!(%error, "a token that is not in memory could not be looked for");
-            Refusal::Sealed
+            Unfetched::NoAnswer
         })
+    }
+
+    fn count(&self, found: &Result<Found, Unfetched>) {
+        let counter = match found {
+            Ok(Found::Fetched) => &self.tally.known,
+            Ok(Found::Revoked) => &self.tally.revoked,
+            Ok(Found::Unknown) => &self.tally.unknown,
+            Err(Unfetched::TooMany) => &self.tally.refused,
+            Err(Unfetched::NoAnswer) => &self.tally.failed,
+        };
+        counter.fetch_add(1, Relaxed);
     }
 }
 

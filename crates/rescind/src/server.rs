@@ -20,7 +20,7 @@ use rescind_server::grpc::{self, Grpc};
 use rescind_server::http::{Limits, Listener, Site};
 use rescind_server::public::{self, Served};
 use rescind_server::service::identity::Identity;
-use rescind_server::service::{LoginLimits, Passwords, Services, Settings};
+use rescind_server::service::{LoginLimits, Passwords, RevocationTimes, Services, Settings};
 use rescind_server::verify;
 use rescind_store::{
     By, IssueError, KeyRing, Material, NewOwner, NewToken, OwnerClass, OwnerFilter,
@@ -85,6 +85,7 @@ pub(crate) async fn start(
         passwords: passwords(&config.login)?,
         login_limits: login_limits(&config.login),
         settings,
+        revocation_times: RevocationTimes::default(),
         stopping: told_to_stop,
     });
     if let Some(file) = &config.admin.bootstrap_token_file {

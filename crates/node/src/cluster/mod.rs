@@ -38,7 +38,7 @@ use settling::{Asked, Settlements, Told};
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -78,6 +78,14 @@ struct Here {
     guard: Arc<Guard>,
     store: Arc<dyn SharedStore>,
     peers: Arc<Peers>,
+    seen: Arc<Seen>,
+}
+
+/// Of the rows, when they were last read.
+#[derive(Debug, Default)]
+struct Seen {
+    head: AtomicU64,
+    nodes: AtomicUsize,
 }
 
 /// A node's name as the machines know it.
@@ -125,7 +133,7 @@ impl Settler for Settlement {
     }
 
     fn reaches_all(&self) -> bool {
-        self.reaches_all.load(Ordering::Relaxed)
+        self.reaches_all.load(Relaxed)
     }
 }
 
@@ -165,7 +173,8 @@ impl Cluster {
         let trouble = watch::Sender::new(None);
         let member = identity.member();
         let (peers, bound) = Peers::new(identity, unsettled.reaches_all)?;
-        let here = Here { name: identity.node.as_str().into(), guard, store, peers };
+        let seen = Arc::default();
+        let here = Here { name: identity.node.as_str().into(), guard, store, peers, seen };
         let node = Node::new(member, identity.timing, identity.rules);
         let inbox = (events.clone(), inbox);
         let lease = Lease::new(node, here.clone(), inbox, tell.clone(), trouble.clone());
@@ -207,6 +216,12 @@ impl Cluster {
     /// This node's.
     pub fn name(&self) -> &str {
         &self.here.name
+    }
+
+    /// The newest change that there was when the rows were last read, which is a few times in each
+    /// lease; and how many nodes there were then. Asks nobody.
+    pub fn last_seen(&self) -> (Epoch, usize) {
+        (self.here.seen.head.load(Relaxed), self.here.seen.nodes.load(Relaxed))
     }
 
     /// Every node, in the order of their names.

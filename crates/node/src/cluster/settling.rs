@@ -9,6 +9,7 @@ use rescind_coherence::{BootInstant, DeadRow, Member, MemberRow, Reaper, Rules, 
 use rescind_store::{Epoch, Roll, Settled};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Somebody who waits for an epoch.
@@ -128,6 +129,8 @@ impl Settlements {
             Told::Members { covers, read: Some(Roll { head, members }) } => {
                 let roll = Roll { head, members };
                 self.here.peers.know(&roll, self.own);
+                self.here.seen.head.store(roll.head, Relaxed);
+                self.here.seen.nodes.store(roll.members.len(), Relaxed);
                 let rows: Vec<_> = roll.members.iter().map(row).collect();
                 self.bury(&rows, &roll.members);
                 if let Some(covers) = covers {

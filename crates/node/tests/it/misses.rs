@@ -8,8 +8,8 @@ use rescind_core::{Denial, Digest, Plain, ScopeSet, SignedHeaders, TokenKind};
 use rescind_guard::clock::{Clock, SystemClock};
 use rescind_guard::{Guard, Refusal};
 use rescind_node::{
-    FETCH_PATIENCE, FETCHES_AT_ONCE, FETCHES_PER_SECOND, Found, Sought, Source, UNKNOWN_FOR,
-    Verifier,
+    FETCH_PATIENCE, FETCHES_AT_ONCE, FETCHES_PER_SECOND, Fetches, Found, Sought, Source,
+    UNKNOWN_FOR, Verifications, Verifier,
 };
 use rescind_store::{Change, Follower, Material, StoreError};
 use std::collections::HashMap;
@@ -246,6 +246,7 @@ async fn flood_of_made_up_tokens_is_bounded_and_leaves_known_ones_alone() {
     let allowed = budget + budget * usize::try_from(took).unwrap() / 1_000 + 1;
     assert!(scene.asked() <= allowed, "{} of {allowed}", scene.asked());
     assert_eq!(scene.asked() + sealed, 3 * budget);
+    assert_eq!(scene.verifier.fetches().unwrap().refused, u64::try_from(sealed).unwrap());
     assert!(scene.others.most_at_once.load(Ordering::SeqCst) <= FETCHES_AT_ONCE);
 }
 
@@ -255,4 +256,49 @@ async fn node_without_a_lease_says_neither_whatever_is_stored() {
     scene.house.guard.seal();
     assert_eq!(scene.ask(&scene.made_elsewhere()).await, Err(Refusal::Sealed));
     assert_eq!(scene.asked(), 0);
+}
+
+#[tokio::test]
+async fn every_answer_and_every_fetch_is_counted_once() {
+    let scene = Scene::new();
+    let (_, known) = scene.house.issue(&[], None);
+    for _ in 0..3 {
+        scene.ask(&known).await.unwrap();
+    }
+    scene.ask(&scene.made_elsewhere()).await.unwrap();
+    let plain = made_up();
+    for _ in 0..2 {
+        assert_eq!(scene.ask(&plain).await, Err(UNKNOWN));
+    }
+    *scene.others.says.lock() = Says::Revoked;
+    assert_eq!(scene.ask(&made_up()).await, Err(UNKNOWN));
+    *scene.others.says.lock() = Says::Outage;
+    assert_eq!(scene.ask(&made_up()).await, Err(Refusal::Sealed));
+    let asked = Verifications { accepted: 4, refused: 3, unanswered: 1 };
+    assert_eq!(scene.verifier.verifications(), asked);
+    let fetched = Fetches { known: 1, revoked: 1, unknown: 1, refused: 0, failed: 1 };
+    assert_eq!(scene.verifier.fetches(), Some(fetched));
+    assert_eq!(Verifier::alone(Arc::clone(&scene.house.guard)).fetches(), None);
+}
+
+/// Whoever comes in passing is not taken for two, on whichever thread.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn counts_of_all_threads_add_up() {
+    let scene = Arc::new(Scene::new());
+    let known = Arc::new(scene.house.issue(&[], None).1);
+    let asking: Vec<_> = (0..8)
+        .map(|_| {
+            let (scene, known) = (Arc::clone(&scene), Arc::clone(&known));
+            tokio::spawn(async move {
+                for _ in 0..1_000 {
+                    scene.ask(&known).await.unwrap();
+                    tokio::task::yield_now().await;
+                }
+            })
+        })
+        .collect();
+    for one in asking {
+        one.await.unwrap();
+    }
+    assert_eq!(scene.verifier.verifications().accepted, 8_000);
 }

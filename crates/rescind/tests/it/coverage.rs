@@ -28,8 +28,9 @@ async fn every_endpoint_has_a_command() {
     dev.process.stop().await;
 }
 
-/// What nobody asks for by hand: who gets any other answer knows that the server lives.
-const OF_MACHINES: &[&str] = &["GET /livez"];
+/// What nobody asks for by hand: numbers for Prometheus, and a probe that says no more than any
+/// other answer does.
+const OF_MACHINES: &[&str] = &["GET /livez", "GET /metrics"];
 
 /// Which command asks for what.
 const COMMANDS: &[(&str, &str)] = &[

@@ -44,6 +44,15 @@ impl Needs for Audit {
     const SERVER_WIDE: bool = true;
 }
 
+/// What is the whole server's, so nothing for an operator of one tenant.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadAll;
+
+impl Needs for ReadAll {
+    const SCOPE: Option<&'static str> = Some("read");
+    const SERVER_WIDE: bool = true;
+}
+
 /// Any operator, whatever its token's scopes are.
 #[derive(Clone, Copy, Debug)]
 pub struct Anyone;

@@ -1,7 +1,7 @@
 //! `GET /v1/cluster`: every node, as the rows say it that they renew.
 
 use super::Admin;
-use super::caller::{Caller, Needs};
+use super::caller::{Caller, ReadAll};
 use crate::http::{Problem, no_store};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -13,15 +13,6 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Admin>> {
     OpenApiRouter::default().routes(routes!(show))
-}
-
-/// Nodes are the whole server's, so nothing for an operator of one tenant.
-#[derive(Clone, Copy, Debug)]
-struct ReadAll;
-
-impl Needs for ReadAll {
-    const SCOPE: Option<&'static str> = Some("read");
-    const SERVER_WIDE: bool = true;
 }
 
 /// All nodes over one database, as this one sees them.

@@ -10,6 +10,7 @@ pub mod caller;
 mod cluster;
 mod extract;
 mod idempotency;
+mod metrics;
 pub mod openapi;
 mod operators;
 mod owners;
@@ -67,6 +68,7 @@ fn routes() -> OpenApiRouter<Arc<Admin>> {
         .merge(probes::routes())
         .merge(status::routes())
         .merge(cluster::routes())
+        .merge(metrics::routes())
         .merge(pages::documented())
 }
 

@@ -84,8 +84,9 @@ impl Grpc {
         let Self { gatekeeper, guard, trusted_peers, stopping, limits, .. } = self;
         let (allow_preflight, allow_min_epoch) = (self.allow_preflight, self.allow_min_epoch);
         let message_bytes_max = ATTRIBUTES_BYTES_MAX.saturating_add(limits.body_bytes_max);
-        let checks = AuthorizationServer::new(Checks { gatekeeper, allow_preflight, allow_min_epoch })
-            .max_decoding_message_size(message_bytes_max);
+        let checks =
+            AuthorizationServer::new(Checks { gatekeeper, allow_preflight, allow_min_epoch })
+                .max_decoding_message_size(message_bytes_max);
         let checks = InterceptedService::new(checks, TrustedPeers::new(trusted_peers));
         let health = health::server::<AuthorizationServer<Checks>>(guard, stopping);
         let router = Routes::new(checks).add_service(health).prepare().into_axum_router();

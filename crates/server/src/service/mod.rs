@@ -6,6 +6,7 @@ mod idempotency;
 pub mod identity;
 pub mod import;
 pub mod login;
+mod measured;
 pub mod owners;
 mod passwords;
 pub mod rotation;
@@ -14,6 +15,7 @@ mod usage;
 
 pub use idempotency::idempotency;
 pub use login::{LoggedIn, LoginError, LoginLimits};
+pub use measured::{ByOutcome, RevocationTimes};
 pub use owners::{CreateOperator, CreatePartner, CreateUser, UserError, normal_email};
 pub use passwords::{
     PASSWORD_BYTES_MAX, PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, Passwords, PasswordsBusy,
@@ -42,6 +44,8 @@ pub struct Services {
     pub passwords: Passwords,
     pub login_limits: LoginLimits,
     pub settings: Settings,
+    /// Of this process.
+    pub revocation_times: RevocationTimes,
     /// True from when the server was told to stop: it still serves, and wants no new clients.
     pub stopping: watch::Receiver<bool>,
 }

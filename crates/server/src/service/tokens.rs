@@ -145,6 +145,7 @@ impl Services {
     fn achieved(&self, settled: Settled, begun: u64) -> Achieved {
         let Settled { epoch, acknowledged, waited_out } = settled;
         let took = Duration::from_millis(self.boottime_millis().saturating_sub(begun));
+        self.revocation_times.took(took, waited_out);
         Achieved { epoch, nodes_acknowledged: acknowledged, leases_waited_for: waited_out, took }
     }
 

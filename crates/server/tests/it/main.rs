@@ -30,6 +30,7 @@ mod identity;
 mod limitless;
 mod limits;
 mod matrix;
+mod metrics;
 mod min_epoch;
 mod oauth;
 mod problems;

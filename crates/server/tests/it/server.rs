@@ -24,7 +24,7 @@ use rescind_server::gateway::Gateway;
 use rescind_server::http::{Limits, Listener, Site};
 use rescind_server::public::{self, Served};
 use rescind_server::service::identity::Identity;
-use rescind_server::service::{LoginLimits, Passwords, Services, Settings};
+use rescind_server::service::{LoginLimits, Passwords, RevocationTimes, Services, Settings};
 use rescind_server::verify;
 use rescind_store::sqlite::{Options, SqliteStore};
 use rescind_store::{AuditFilter, AuditRow, KeyRing, Material, NewOwner, NewToken, Store};
@@ -112,8 +112,7 @@ impl Server {
         let clock = Arc::new(TestClock(AtomicI64::new(1_774_267_200_000)));
         let issuer = TestIssuer::new();
         let (stopping, told_to_stop) = watch::channel(false);
-        let (services, queries) =
-            services(data.path(), &clock, &issuer, (&wishes, told_to_stop));
+        let (services, queries) = services(data.path(), &clock, &issuer, (&wishes, told_to_stop));
         let admin_token =
             operator(&services, "all", None, ScopeSet::parse(ADMIN_SCOPES).unwrap()).await;
         let credentials = CredentialHeaders {
@@ -290,6 +289,7 @@ fn services(
         passwords: Passwords::new(2, 4).unwrap(),
         login_limits: LoginLimits::per_minute(logins, logins),
         settings,
+        revocation_times: RevocationTimes::default(),
         stopping,
     };
     (Arc::new(services), queries)

@@ -196,6 +196,7 @@ fn server() -> Vec<Row> {
         admin("GET", "/v1/audit/anchor"),
         admin("GET", "/v1/audit/export"),
         admin("GET", "/v1/cluster"),
+        admin("GET", "/metrics"),
         admin("GET", "/v1/status"),
         admin("GET", "/v1/whoami"),
         admin("GET", "/v1/openapi.json"),
