@@ -128,20 +128,20 @@ fn options(
     postgres::Options {
         connection: connection.to_owned(),
         ca_file: config.postgres.ca_file.clone(),
-        durability: durability(config),
+        durability: declared(&config.postgres),
         key_ring,
         follower: guard,
         settler,
     }
 }
 
-pub(crate) fn durability(config: &Config) -> postgres::Durability {
-    match config.postgres.durability {
+/// What the operator says that the database keeps.
+pub(crate) fn declared(said: &config::Postgres) -> postgres::Durability {
+    let accept_lost_revocations_on_failover = said.accept_lost_revocations_on_failover;
+    match said.durability {
         config::Durability::Single => postgres::Durability::Single,
         config::Durability::Sync => postgres::Durability::Sync,
         config::Durability::Async => {
-            let accept_lost_revocations_on_failover =
-                config.postgres.accept_lost_revocations_on_failover;
             postgres::Durability::Async { accept_lost_revocations_on_failover }
         }
     }

@@ -1,6 +1,6 @@
 //! `rescind doctor`
 
-use super::values;
+use super::{ServeArgs, values};
 use clap::{Args, Subcommand};
 use std::net::SocketAddr;
 
@@ -20,6 +20,8 @@ pub(crate) enum DoctorCommand {
     /// Attack your own API through its proxy, and say what came out
     #[command(after_help = PROXY_HELP)]
     Proxy(ProxyArgs),
+    /// Look at the database that nodes share, and at its nodes, without changing anything
+    Cluster(ServeArgs),
     /// Answer requests with what they are: to stand behind a proxy while it is looked at
     Echo(EchoArgs),
 }

@@ -1,6 +1,7 @@
 //! `rescind doctor`: goes the way to the server step by step, stops at the first that is broken,
 //! and says what to do.
 
+pub(super) mod cluster;
 pub(super) mod echo;
 pub(super) mod proxy;
 
@@ -87,6 +88,10 @@ async fn examine(
 impl Findings {
     fn add(&mut self, what: &'static str, state: State, message: impl Into<String>) {
         self.rows.push((what, state, message.into()));
+    }
+
+    fn count(&self) -> usize {
+        self.rows.len()
     }
 
     /// Notes a failed step, and passes it on.

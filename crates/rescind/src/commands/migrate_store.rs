@@ -157,7 +157,8 @@ async fn postgres(config: &Config) -> Result<PostgresEnd, Failure> {
     };
     let connection = file.read(serve::credentials().as_deref());
     let connection = connection.map_err(|error| Failure::unreachable(chain(&error)))?;
-    let (ca_file, durability) = (config.postgres.ca_file.as_deref(), engine::durability(config));
+    let (ca_file, durability) =
+        (config.postgres.ca_file.as_deref(), engine::declared(&config.postgres));
     let end = PostgresEnd::open(&connection, ca_file, durability).await;
     end.map_err(|error| shared_failure(&error))
 }

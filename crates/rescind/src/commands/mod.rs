@@ -74,6 +74,7 @@ async fn dispatch(cli: Cli, output: Output) -> Result<Exit, Failure> {
             Some(DoctorCommand::Proxy(args)) => {
                 doctor::proxy::run(&args, global.context.as_deref()).await?
             }
+            Some(DoctorCommand::Cluster(args)) => doctor::cluster::run(&args).await?,
             Some(DoctorCommand::Echo(args)) => {
                 return doctor::echo::run(&args, output).await.map(|()| Exit::Done);
             }

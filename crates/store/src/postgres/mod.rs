@@ -42,6 +42,7 @@ mod connection;
 mod doorbell;
 mod durability;
 mod error;
+mod examine;
 mod fault;
 mod fetch;
 mod job;
@@ -72,6 +73,7 @@ mod tests;
 
 pub use durability::{Caution, Durability, DurabilityReport, Unkept};
 pub use error::{OpenError, Reason};
+pub use examine::{Examiner, ServerReport};
 pub use open::Options;
 pub use store::PostgresStore;
 pub use transfer::PostgresEnd;

@@ -47,14 +47,18 @@ pub(super) async fn migrate(session: Session) -> Result<(), OpenError> {
 }
 
 async fn identify(session: &Session) -> Result<(), OpenError> {
-    let known = i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX);
     match newest(session).await.map_err(OpenError::other)? {
-        Some(found) if found > known => Err(OpenError::NewerSchema { found, known }),
+        Some(found) if found > known() => Err(OpenError::NewerSchema { found, known: known() }),
         _ => Ok(()),
     }
 }
 
-async fn newest(session: &Session) -> Result<Option<i32>, tokio_postgres::Error> {
+/// What this version makes of it.
+pub(super) fn known() -> i32 {
+    i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX)
+}
+
+pub(super) async fn newest(session: &Session) -> Result<Option<i32>, tokio_postgres::Error> {
     let there = session.query_one("SELECT to_regclass($1) IS NOT NULL", &[&HISTORY]).await?;
     if !there.try_get::<_, bool>(0)? {
         return Ok(None);

@@ -1,6 +1,7 @@
 //! Three nodes over one PostgreSQL: what one of them has answered holds on all of them.
 
 mod chaos;
+mod doctor;
 mod epochs;
 mod faults;
 
