@@ -20,7 +20,7 @@ use rescind_server::grpc::{self, Grpc};
 use rescind_server::http::{Limits, Listener, Site};
 use rescind_server::public::{self, Served};
 use rescind_server::service::identity::Identity;
-use rescind_server::service::{LoginLimits, Passwords, RevocationTimes, Services, Settings};
+use rescind_server::service::{LoginLimits, Passwords, Probe, RevocationTimes, Services, Settings};
 use rescind_server::verify;
 use rescind_store::{
     By, IssueError, KeyRing, Material, NewOwner, NewToken, OwnerClass, OwnerFilter,
@@ -86,6 +86,7 @@ pub(crate) async fn start(
         login_limits: login_limits(&config.login),
         settings,
         revocation_times: RevocationTimes::default(),
+        probe: Probe::every(config.cluster.probe),
         stopping: told_to_stop,
     });
     if let Some(file) = &config.admin.bootstrap_token_file {
@@ -194,6 +195,7 @@ impl Listeners {
             };
             serving.spawn(grpc.serve(listener, stopped.clone()));
         }
+        serving.spawn(Arc::clone(&services).keep_probing(stopped.clone()));
         serving.spawn(Arc::clone(&services).flush_uses(stopped));
         let _background = services.identity.keep_fresh();
         Ok(Running {

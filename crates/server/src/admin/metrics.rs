@@ -8,7 +8,7 @@
 use super::Admin;
 use super::caller::{Caller, ReadAll};
 use crate::http::{Problem, no_store};
-use crate::service::Services;
+use crate::service::{Probe, Services};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
@@ -104,6 +104,9 @@ fn everything(registry: &mut Registry, services: &Services) {
         "Time from a revocation's request until it holds on every node",
         services.revocation_times.by_outcome(),
     );
+    if services.probe.is_on() {
+        probe(registry, &services.probe);
+    }
     let done = services.verifier.verifications();
     registry.register(
         "verifications",
@@ -125,6 +128,25 @@ fn everything(registry: &mut Registry, services: &Services) {
             ("refused", fetches.refused),
             ("failed", fetches.failed),
         ]),
+    );
+}
+
+fn probe(registry: &mut Registry, probe: &Probe) {
+    registry.register("probe_runs", "Runs of the probe of cluster.probe", probe.runs.clone());
+    registry.register(
+        "probe_last_revocation_seconds",
+        "How long the revocation of its last run took to hold on every node",
+        probe.last.clone(),
+    );
+    registry.register(
+        "probe_worst_revocation_seconds",
+        "The longest that one took since the start",
+        probe.worst.clone(),
+    );
+    registry.register(
+        "probe_nodes_acknowledged",
+        "Nodes that have acknowledged the last one",
+        probe.acknowledged.clone(),
     );
 }
 

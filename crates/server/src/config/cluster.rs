@@ -16,6 +16,9 @@ const LEASE_MIN: Duration = Duration::from_secs(1);
 const LEASE_MAX: Duration = Duration::from_mins(5);
 /// The longest name of a host (RFC 1035).
 const HOST_BYTES_MAX: usize = 253;
+/// A probe writes, as a login does: more often it would be load, and less often no watch.
+const PROBE_MIN: Duration = Duration::from_secs(1);
+const PROBE_MAX: Duration = Duration::from_hours(1);
 /// Most connections of one node that only read.
 const READ_CONNECTIONS_MAX: u32 = 100;
 
@@ -67,6 +70,12 @@ pub struct Cluster {
     #[serde(with = "duration")]
     #[schemars(with = "String")]
     pub lease: Duration,
+    /// How often this node tries by itself what it is for: it issues a token, accepts it, revokes it
+    /// and refuses it, and shows among the metrics how long that took. Each time a revoked token and
+    /// its entries in the audit trail stay behind. `0s` is never; else from 1s to 1h.
+    #[serde(with = "duration")]
+    #[schemars(with = "String")]
+    pub probe: Duration,
 }
 
 impl Default for Postgres {
@@ -84,7 +93,8 @@ impl Default for Postgres {
 impl Default for Cluster {
     /// Rides out a restart of PostgreSQL.
     fn default() -> Self {
-        Self { node: None, listen: None, advertise: None, lease: Duration::from_secs(15) }
+        let (node, listen, advertise) = (None, None, None);
+        Self { node, listen, advertise, lease: Duration::from_secs(15), probe: Duration::ZERO }
     }
 }
 
@@ -129,6 +139,9 @@ impl Cluster {
                 faults.add("cluster.advertise", "must be host and port, as `node-1.internal:8083`");
             }
             _ => {}
+        }
+        if !self.probe.is_zero() && !(PROBE_MIN..=PROBE_MAX).contains(&self.probe) {
+            faults.add("cluster.probe", "must be 0s, or from 1s to 1h");
         }
         if self.node.as_deref().is_some_and(|name| !is_name(name)) {
             faults.add(

@@ -9,6 +9,7 @@ pub mod login;
 mod measured;
 pub mod owners;
 mod passwords;
+mod probe;
 pub mod rotation;
 pub mod tokens;
 mod usage;
@@ -20,6 +21,7 @@ pub use owners::{CreateOperator, CreatePartner, CreateUser, UserError, normal_em
 pub use passwords::{
     PASSWORD_BYTES_MAX, PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, Passwords, PasswordsBusy,
 };
+pub use probe::{Probe, Probed};
 pub use tokens::{Achieved, IssueRequest, Issued, RevokeOutcome};
 
 use crate::service::identity::Identity;
@@ -46,6 +48,7 @@ pub struct Services {
     pub settings: Settings,
     /// Of this process.
     pub revocation_times: RevocationTimes,
+    pub probe: Probe,
     /// True from when the server was told to stop: it still serves, and wants no new clients.
     pub stopping: watch::Receiver<bool>,
 }

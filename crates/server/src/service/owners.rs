@@ -161,7 +161,7 @@ impl Services {
 }
 
 /// One with no bounds and no password.
-fn plain(id: OwnerId, kind: OwnerKind) -> NewOwner {
+pub(super) fn plain(id: OwnerId, kind: OwnerKind) -> NewOwner {
     NewOwner {
         id,
         kind,

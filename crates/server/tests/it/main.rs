@@ -33,6 +33,7 @@ mod matrix;
 mod metrics;
 mod min_epoch;
 mod oauth;
+mod probe;
 mod problems;
 mod server;
 mod tenants;

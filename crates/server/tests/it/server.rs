@@ -24,10 +24,12 @@ use rescind_server::gateway::Gateway;
 use rescind_server::http::{Limits, Listener, Site};
 use rescind_server::public::{self, Served};
 use rescind_server::service::identity::Identity;
-use rescind_server::service::{LoginLimits, Passwords, RevocationTimes, Services, Settings};
+use rescind_server::service::{LoginLimits, Passwords, Probe, RevocationTimes, Services, Settings};
 use rescind_server::verify;
 use rescind_store::sqlite::{Options, SqliteStore};
-use rescind_store::{AuditFilter, AuditRow, KeyRing, Material, NewOwner, NewToken, Store};
+use rescind_store::{
+    AuditFilter, AuditRow, Change, Epoch, Follower, KeyRing, Material, NewOwner, NewToken, Store,
+};
 use serde_json::{Value, json};
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -88,6 +90,8 @@ pub struct Wishes {
     pub jwks_url: Option<String>,
     pub trusted_proxies: &'static [&'static str],
     pub allow_min_epoch: bool,
+    /// The guard never hears of revocations.
+    pub deaf: bool,
 }
 
 impl Default for Wishes {
@@ -98,6 +102,7 @@ impl Default for Wishes {
             jwks_url: None,
             trusted_proxies: &[],
             allow_min_epoch: false,
+            deaf: false,
         }
     }
 }
@@ -274,7 +279,10 @@ fn services(
     let as_clock = Arc::clone(clock) as Arc<dyn Clock>;
     let guard = Arc::new(Guard::new(Arc::clone(&as_clock), vec![settings.bearer_prefix.clone()]));
     let key_ring = KeyRing::parse([KeyRing::generate_text(&mut rand::rng()).as_str()]).unwrap();
-    let follower = Arc::clone(&guard) as Arc<dyn rescind_store::Follower>;
+    let follower = match wishes.deaf {
+        true => Arc::new(Deaf(Arc::clone(&guard))) as Arc<dyn Follower>,
+        false => Arc::clone(&guard) as Arc<dyn Follower>,
+    };
     let store =
         SqliteStore::open(Options { path: data.join("rescind.db"), key_ring, follower }).unwrap();
     guard.open_for_good();
@@ -290,9 +298,33 @@ fn services(
         login_limits: LoginLimits::per_minute(logins, logins),
         settings,
         revocation_times: RevocationTimes::default(),
+        probe: Probe::every(Duration::from_hours(1)),
         stopping,
     };
     (Arc::new(services), queries)
+}
+
+/// What a broken node would be.
+struct Deaf(Arc<Guard>);
+
+impl Follower for Deaf {
+    fn apply(&self, change: Change) {
+        if !matches!(change, Change::Revoked { .. }) {
+            self.0.apply(change);
+        }
+    }
+
+    fn reached(&self, epoch: Epoch) {
+        self.0.reached(epoch);
+    }
+
+    fn clear(&self) {
+        self.0.clear();
+    }
+
+    fn seal(&self) {
+        self.0.seal();
+    }
 }
 
 async fn operator(

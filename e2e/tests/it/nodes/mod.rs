@@ -4,6 +4,7 @@ mod chaos;
 mod doctor;
 mod epochs;
 mod faults;
+mod metrics;
 
 use anyhow::ensure;
 use rescind_e2e::admin::{Admin, text};

@@ -29,6 +29,7 @@ fn limits_hold_at_their_edges() {
     edge("wizcommerce.token_lifetime", &["1s", "3650d"], &["0s", "3651d"]);
     edge("postgres.read_connections", &["1", "100"], &["0", "101"]);
     edge("cluster.lease", &["1s", "5m"], &["999ms", "301s"]);
+    edge("cluster.probe", &["0s", "1s", "1h"], &["999ms", "3601s"]);
     edge("shutdown.notice", &["0s", "5m"], &["301s"]);
     edge("login.queue", &["0", "1024"], &["1025"]);
     edge("login.hashes_at_once", &["0", "1024"], &["1025"]);
