@@ -142,9 +142,8 @@ impl Services {
         }
         let what = one(id, None, RevocationReason::Unspecified);
         let achieved = match self.revoke(what, Actor::system("probe").into()).await? {
-            RevokeOutcome::Revoked(achieved) | RevokeOutcome::AlreadyRevoked { achieved, .. } => {
-                achieved
-            }
+            RevokeOutcome::Revoked { achieved, .. }
+            | RevokeOutcome::AlreadyRevoked { achieved, .. } => achieved,
             RevokeOutcome::Unknown => return Err("its token is not there".into()),
         };
         self.probe.revoked(achieved.took, achieved.nodes_acknowledged);

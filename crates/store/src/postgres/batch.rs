@@ -55,7 +55,7 @@ fn audit_head(row: Option<&Row>) -> Result<(u64, Digest), Fault> {
 #[derive(Default)]
 pub(super) struct Batch {
     pub(super) jobs: Vec<Box<dyn Job>>,
-    pub(super) revocations: Vec<Box<Revoking>>,
+    pub(super) revocations: Vec<Revoking>,
 }
 
 impl Batch {
@@ -94,7 +94,7 @@ pub(super) async fn run(tx: &mut Tx, batch: &mut Batch) -> Result<Vec<Option<Out
             outages.push(None);
             continue;
         }
-        outages.push(run_job(tx, revoking.as_mut(), savepoint).await?);
+        outages.push(run_job(tx, revoking, savepoint).await?);
         savepoint = NEXT;
     }
     for job in &mut batch.jobs {

@@ -7,7 +7,7 @@
 use super::{
     actor,
     fault::Fault,
-    job::{Body, Job, Ran, kept},
+    job::{Body, Ran, kept},
     revocation::{self, Found, note},
     rows::{Columns, signed},
     tx::{Parameter, Tx},
@@ -42,6 +42,11 @@ impl Revoking {
     pub(super) fn is_done(&self) -> bool {
         self.done
     }
+
+    /// With what it has come to, or with what happened to the batch.
+    pub(super) fn answer(self, outage: Option<Outage>) {
+        self.reply.answer(outage);
+    }
 }
 
 impl Body for Revoking {
@@ -57,15 +62,9 @@ impl Body for Revoking {
     }
 }
 
-impl Job for Revoking {
-    fn answer(self: Box<Self>, outage: Option<Outage>) {
-        self.reply.answer(outage);
-    }
-}
-
 /// All that wait. Whatever is out of the ordinary is left to be made alone: what is not there or is
 /// over, what is an operator's, what is there twice; and everything if only one may not act.
-pub(super) struct Together<'a>(pub(super) &'a mut [Box<Revoking>]);
+pub(super) struct Together<'a>(pub(super) &'a mut [Revoking]);
 
 /// They become visible at once, so the first of their epochs will do for all.
 const END: &str = "UPDATE tokens SET revoked_at = asked.at, revoked_by = asked.actor,

@@ -95,7 +95,7 @@ impl Writer {
             while let Some(message) = next {
                 match message {
                     Message::Job(job) => batch.jobs.push(job),
-                    Message::Revoke(revoking) => batch.revocations.push(revoking),
+                    Message::Revoke(revoking) => batch.revocations.push(*revoking),
                     Message::Close(done) => {
                         closed = Some(done);
                         queue.close();

@@ -21,7 +21,7 @@ fn member(node: &str) -> Member {
         lease_ms: 1_000,
         applied: 0,
         renewals: 0,
-        address: None,
+        contact: None,
     }
 }
 

@@ -77,8 +77,8 @@ fn schema_of_the_future_and_another_encoding_are_wrong_and_none_yet_is_not() {
 }
 
 fn member(node: &str, incarnation: u64, applied: u64, renewals: u64) -> Member {
-    let (node, address) = (node.into(), None);
-    Member { node, incarnation, lease_ms: 15_000, applied, renewals, address }
+    let (node, contact) = (node.into(), None);
+    Member { node, incarnation, lease_ms: 15_000, applied, renewals, contact }
 }
 
 /// What is said of members that were seen twice.
