@@ -182,6 +182,10 @@ impl Settler {
         let tw = later.map_or(now, |(_, &tw)| tw.min(now));
         self.waiting.insert(epoch, tw);
         self.looks = 0;
+        if !self.rules.keeps(Rule::CommitBeforeMembers) && !self.rows.is_empty() {
+            self.covered = epoch; // Whoever has joined since they were read is not among them.
+            return vec![];
+        }
         // A reading that is under way may have begun before this commit; the next one covers it.
         if self.reading.is_none() { self.look(now) } else { vec![] }
     }

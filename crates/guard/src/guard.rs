@@ -3,7 +3,7 @@
 use crate::clock::Clock;
 use crate::index::{Entry, Index};
 use crate::usage::Usage;
-use rescind_coherence::{BootInstant, Gate, Standing};
+use rescind_coherence::{BootInstant, Gate, Rules, Standing};
 use rescind_core::signature::{BodyProof, SignedRequest};
 use rescind_core::{
     Authentic, Demand, Denial, Digest, Owner, Permitted, Recognised, SignedHeaders, Timestamp,
@@ -79,6 +79,12 @@ impl Guard {
             clock,
             prefixes,
         }
+    }
+
+    /// The same under fewer rules of the lease protocol, for tests of tests.
+    #[must_use]
+    pub fn under(self, rules: Rules) -> Self {
+        Self { gate: Gate::sealed_under(rules), ..self }
     }
 
     /// A single node's lease: it cannot lapse, because nobody else can revoke. Call it once the

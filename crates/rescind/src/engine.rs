@@ -36,7 +36,7 @@ impl Engine {
     pub(crate) async fn open(
         config: &Config,
         key_ring: KeyRing,
-        guard: Arc<Guard>,
+        (guard, rules): (Arc<Guard>, Rules),
         credentials: Option<&Path>,
     ) -> Result<Self, Failure> {
         match &config.postgres.connection_file {
@@ -44,7 +44,7 @@ impl Engine {
             Some(file) => {
                 let setup = |error| Failure::unreachable(chain(&error));
                 let connection = file.read(credentials).map_err(setup)?;
-                Self::among_others(config, connection.as_str(), key_ring, guard).await
+                Self::among_others(config, connection.as_str(), key_ring, (guard, rules)).await
             }
         }
     }
@@ -72,9 +72,9 @@ impl Engine {
         config: &Config,
         connection: &str,
         key_ring: KeyRing,
-        guard: Arc<Guard>,
+        (guard, rules): (Arc<Guard>, Rules),
     ) -> Result<Self, Failure> {
-        let identity = identity(&config.cluster)?;
+        let identity = identity(&config.cluster, rules)?;
         let (settler, unsettled) = settlements();
         let options = options(config, connection, key_ring, Arc::clone(&guard), settler);
         let opened = PostgresStore::open(options).await;
@@ -147,27 +147,13 @@ pub(crate) fn declared(said: &config::Postgres) -> postgres::Durability {
     }
 }
 
-fn identity(cluster: &config::Cluster) -> Result<Identity, Failure> {
+fn identity(cluster: &config::Cluster, rules: Rules) -> Result<Identity, Failure> {
     let node = cluster.node.clone().unwrap_or_else(host_name);
     let timing = Timing::new(cluster.lease);
     let timing = timing.map_err(|error| Failure::usage(format!("cluster.lease: {error}")))?;
     let advertise = cluster.advertise.clone();
     let listen = cluster.listen.map(|address| Listen { address, advertise });
-    Ok(Identity { node, incarnation: rand::random(), timing, listen, rules: rules()? })
-}
-
-#[cfg(not(feature = "ablation"))]
-fn rules() -> Result<Rules, Failure> {
-    Ok(Rules::ALL)
-}
-
-/// A build for tests of tests: without a rule, they must find something.
-#[cfg(feature = "ablation")]
-fn rules() -> Result<Rules, Failure> {
-    let Ok(names) = std::env::var("ABLATED_RULES") else { return Ok(Rules::ALL) };
-    tracing::error!(names, "rules of the lease protocol are switched off");
-    let unknown = || Failure::usage("ABLATED_RULES names a rule that there is not");
-    Rules::ALL.without_named(&names).ok_or_else(unknown)
+    Ok(Identity { node, incarnation: rand::random(), timing, listen, rules })
 }
 
 fn host_name() -> String {

@@ -1,6 +1,7 @@
 //! The binary: puts the pieces together, owns the real clock and the real randomness, and talks to
 //! people.
 
+mod ablation;
 mod cli;
 mod client;
 mod commands;

@@ -1,15 +1,15 @@
 //! The composition root: a configuration in, a running server out. The only real clock is chosen
 //! here.
 
+use crate::ablation;
 use crate::engine::Engine;
 use crate::failure::Failure;
 use http::HeaderName;
 use rescind_core::{
     Actor, NetworkSet, OwnerId, OwnerKind, Plain, ScopeSet, TokenId, TokenKind, TokenPrefix,
 };
-use rescind_guard::clock::SystemClock;
+use rescind_guard::Guard;
 use rescind_guard::credentials::{CredentialHeaders, SigningHeaders};
-use rescind_guard::{Clock, Guard};
 use rescind_server::access::Gatekeeper;
 use rescind_server::admin::{self, Admin, caller::ADMIN_SCOPES};
 use rescind_server::config::{self, Config, SecretPath};
@@ -65,15 +65,16 @@ pub(crate) async fn start(
 ) -> Result<Running, Failure> {
     allow_many_connections();
     let settings = settings(config)?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let rules = ablation::rules()?;
+    let clock = ablation::clock(rules);
     let prefixes = vec![
         settings.bearer_prefix.clone(),
         settings.api_key_prefix.clone(),
         settings.admin_prefix.clone(),
     ];
-    let guard = Arc::new(Guard::new(Arc::clone(&clock), prefixes));
+    let guard = Arc::new(Guard::new(Arc::clone(&clock), prefixes).under(rules));
     let key_ring = key_ring(config, credentials)?;
-    let engine = Engine::open(config, key_ring, Arc::clone(&guard), credentials).await?;
+    let engine = Engine::open(config, key_ring, (Arc::clone(&guard), rules), credentials).await?;
     let verifier = Arc::clone(&engine.verifier);
     let (stopping, told_to_stop) = watch::channel(false);
     let services = Arc::new(Services {

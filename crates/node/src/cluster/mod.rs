@@ -27,8 +27,8 @@ use parking_lot::Mutex;
 pub use peers::Listen;
 use peers::Peers;
 use rescind_coherence::node::Event;
+pub use rescind_coherence::{BootInstant, Rule, Rules, Timing};
 use rescind_coherence::{Incarnation, Member, Node, NodeId};
-pub use rescind_coherence::{Rules, Timing};
 use rescind_core::{Digest, TokenId};
 use rescind_guard::Guard;
 use rescind_store::{

@@ -14,7 +14,10 @@
 //!
 //! Nothing loaded (`None`): the follower is empty, so there is nothing that it could say wrongly.
 
-use super::books::Books;
+use super::{
+    ablation::{FETCHED_IS_NOT_OLDER, keeps},
+    books::Books,
+};
 use crate::{Change, Epoch, Follower, LogPage, outage::Cause, publisher::Publisher};
 use std::sync::Arc;
 
@@ -104,7 +107,7 @@ impl Memory {
     ) -> Result<Result<(), Unheard>, Cause> {
         self.0.tell(|follower, applied| match *applied {
             None => Err(Unheard::Empty),
-            Some(now) if now > read_at => Err(Unheard::Stale),
+            Some(now) if now > read_at && keeps(FETCHED_IS_NOT_OLDER) => Err(Unheard::Stale),
             Some(_) => {
                 changes.into_iter().for_each(|change| follower.apply(change));
                 Ok(())

@@ -35,6 +35,7 @@
 //! decides by them ([`crate::SharedStore`]). And any rule about who may do what: `rescind-core` has
 //! those, and they run inside the transactions here.
 
+mod ablation;
 mod actor;
 mod batch;
 mod books;

@@ -1,6 +1,7 @@
 //! The traits, each call one line: a query for the readers or a named transaction for the writer.
 
 use super::{
+    ablation::{SETTLE_REPEATS, keeps},
     connection::Connector,
     error::OpenError,
     fault::Stop,
@@ -264,7 +265,11 @@ impl WriteStore for PostgresStore {
             Found::Unknown => Revoked::Unknown,
             Found::Active => Revoked::Now(self.settler.settle(epoch).await?),
             Found::Revoked(record) => {
-                Revoked::Before { record, settled: self.settler.settle(epoch).await? }
+                let settled = match keeps(SETTLE_REPEATS) {
+                    true => self.settler.settle(epoch).await?,
+                    false => Settled { epoch, acknowledged: 0, waited_out: 0 },
+                };
+                Revoked::Before { record, settled }
             }
         })
     }

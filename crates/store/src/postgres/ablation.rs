@@ -1,0 +1,25 @@
+//! Rules of the lease protocol that the store keeps, each by the name that it has among all of them,
+//! so that a test can take one away. In a normal build nothing can be, and nothing is asked.
+
+/// "Already revoked" waits as the first answer did.
+pub(super) const SETTLE_REPEATS: &str = "settle-repeats";
+/// An outcome that is not known is no success.
+pub(super) const KNOWN_OUTCOME: &str = "known-outcome";
+/// What was fetched is put into memory only if memory is not past it.
+pub(super) const FETCHED_IS_NOT_OLDER: &str = "fetched-is-not-older";
+/// Epochs are numbered under one row lock.
+pub(super) const GAPLESS_EPOCHS: &str = "gapless-epochs";
+
+#[cfg(not(feature = "ablation"))]
+pub(super) const fn keeps(_: &str) -> bool {
+    true
+}
+
+#[cfg(feature = "ablation")]
+pub(super) fn keeps(rule: &str) -> bool {
+    use std::sync::LazyLock;
+
+    static ABLATED: LazyLock<String> =
+        LazyLock::new(|| std::env::var("ABLATED_RULES").unwrap_or_default());
+    !ABLATED.split(',').any(|name| name.trim() == rule)
+}
