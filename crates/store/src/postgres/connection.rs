@@ -7,6 +7,7 @@
 use super::{
     ablation::{KNOWN_OUTCOME, keeps},
     fault::Fault,
+    servers::Servers,
     tls::Tls,
 };
 use deadpool_postgres::ClientWrapper;
@@ -49,7 +50,7 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(5);
 /// Makes connections to the database: always to a server that takes writes.
 #[derive(Clone)]
 pub(super) struct Connector {
-    config: Config,
+    servers: Servers,
     tls: Option<Tls>,
 }
 
@@ -69,17 +70,18 @@ impl Connector {
         config.connect_timeout(HOST_TIMEOUT);
         config.keepalives_idle(KEEPALIVE_IDLE);
         config.tcp_user_timeout(TCP_TIMEOUT);
-        Self { config, tls }
+        Self { servers: Servers::of(&config), tls }
     }
 
     /// Without anything that is a secret, or could be.
     pub(super) fn place(&self) -> String {
-        let host = match self.config.get_hosts().first() {
+        let first = self.servers.first();
+        let host = match first.get_hosts().first() {
             Some(Host::Tcp(name)) => name.clone(),
             Some(Host::Unix(path)) => path.display().to_string(),
             None => String::new(),
         };
-        format!("{host}/{}", self.config.get_dbname().unwrap_or_default())
+        format!("{host}/{}", first.get_dbname().unwrap_or_default())
     }
 
     pub(super) async fn session(&self) -> Result<Session, Fault> {
@@ -92,7 +94,7 @@ impl Connector {
     /// A connection that hands on what the server says by itself.
     pub(super) async fn listening(
         &self,
-        hear: impl Fn(AsyncMessage) + Send + 'static,
+        hear: impl Fn(AsyncMessage) + Send + Sync + 'static,
     ) -> Result<ClientWrapper, Fault> {
         let (client, task) = self.connect(hear).await?;
         Ok(ClientWrapper::new(client, task))
@@ -106,23 +108,45 @@ impl Connector {
 
     async fn connect(
         &self,
-        hear: impl Fn(AsyncMessage) + Send + 'static,
+        hear: impl Fn(AsyncMessage) + Send + Sync + 'static,
     ) -> Result<(Client, JoinHandle<()>), Fault> {
         let opened = timeout(CONNECT_TIMEOUT, self.open(hear)).await;
         Ok(opened.map_err(|_| Fault::TimedOut("connecting"))??)
     }
 
+    /// To the first server that takes writes. Only the last that is tried may take as long as the
+    /// whole.
     async fn open(
         &self,
-        hear: impl Fn(AsyncMessage) + Send + 'static,
+        hear: impl Fn(AsyncMessage) + Send + Sync + 'static,
     ) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
+        let (hear, (before, last)) = (Arc::new(hear), self.servers.in_order());
+        for (number, config) in before {
+            let opened = timeout(HOST_TIMEOUT, self.open_one(config, Arc::clone(&hear))).await;
+            if let Ok(Ok(opened)) = opened {
+                self.servers.was_found(number);
+                return Ok(opened);
+            }
+        }
+        let (number, config) = last;
+        let opened = self.open_one(config, hear).await?;
+        self.servers.was_found(number);
+        Ok(opened)
+    }
+
+    async fn open_one(
+        &self,
+        config: &Config,
+        hear: Arc<impl Fn(AsyncMessage) + Send + Sync + 'static>,
+    ) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
+        let hear = move |message| hear(message);
         let (client, task) = match &self.tls {
             None => {
-                let (client, connection) = self.config.connect(NoTls).await?;
+                let (client, connection) = config.connect(NoTls).await?;
                 (client, tokio::spawn(drive(connection, hear)))
             }
             Some(tls) => {
-                let (client, connection) = self.config.connect(tls.clone()).await?;
+                let (client, connection) = config.connect(tls.clone()).await?;
                 (client, tokio::spawn(drive(connection, hear)))
             }
         };

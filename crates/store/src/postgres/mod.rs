@@ -61,6 +61,7 @@ mod revoking;
 mod rotation;
 mod rows;
 mod schema;
+mod servers;
 mod store;
 mod tls;
 mod tokens;
