@@ -48,9 +48,9 @@ fuzz seconds="60":
     done
 
 # Three nodes and their clients under faults for longer; with rules of the protocol switched off it must fail
-chaos seconds="600" ablated="":
+chaos seconds="900" writers="160" ablated="":
     cargo build --workspace --all-features
-    CHAOS_SECONDS={{seconds}} {{ if ablated == "" { "" } else { "CHAOS_ABLATED=" + ablated } }} \
+    CHAOS_SECONDS={{seconds}} CHAOS_WRITERS={{writers}} {{ if ablated == "" { "" } else { "CHAOS_ABLATED=" + ablated } }} \
         cargo test -p rescind-e2e --all-features --test it no_node_accepts -- --nocapture
 
 # The black-box tests of one server against several nodes, each request to one of them: about four minutes
@@ -58,6 +58,17 @@ several nodes="3":
     cargo build --workspace --all-features
     E2E_NODES={{nodes}} cargo nextest run -p rescind-e2e --all-features \
         -E 'test(/^(sdk|oauth|immediate|login|schemathesis|several)::/) or test(/^hostile::(bad_credentials|odd_methods)/)'
+
+# Each rule of the lease protocol is switched off in the real binary, and must be missed: about six minutes, or one rule
+ablations rule="":
+    cargo build --workspace --all-features
+    {{ if rule == "" { "" } else { "RULE=" + rule } }} \
+        cargo test -p rescind-e2e --all-features --test it every_rule_is_missed -- --ignored --nocapture
+
+# What else takes long on three nodes: logins and a mass revocation, a primary that stands still; two minutes
+nodes:
+    cargo build --workspace --all-features
+    cargo test -p rescind-e2e --all-features --test it nodes:: -- --ignored --skip every_rule --test-threads 1 --nocapture
 
 # The model of the lease protocol with most faults at once: about ten minutes
 model:

@@ -1,24 +1,36 @@
-//! Several nodes over one PostgreSQL: real processes, each with a home of its own.
+//! Several nodes over one PostgreSQL: real processes, each with a home of its own, and each with a
+//! [`Link`] of its own to the database.
 
 use crate::admin::Admin;
+use crate::link::Link;
 use crate::postgres::Postgres;
 use crate::server::{Home, Server};
 use anyhow::Context as _;
+use rustix::process::{Pid, Signal, kill_process};
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Databases that were made so far, so that several clusters can share a server.
+static DATABASES: AtomicU32 = AtomicU32::new(0);
 
 /// Some nodes, and the database behind them. All is ended when dropped.
 pub struct Nodes {
     nodes: Vec<Node>,
-    pub postgres: Postgres,
+    pub postgres: Arc<Postgres>,
 }
 
 pub struct Node {
     home: Home,
     /// `None` while it is down.
     server: Option<Server>,
+    /// One to each server, in the order in which the node tries them.
+    links: Vec<Link>,
     more: String,
-    ablated: Option<&'static str>,
+    /// For its next start.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 /// How nodes are set up.
@@ -27,13 +39,36 @@ pub struct Setup {
     pub nodes: usize,
     /// As in the configuration.
     pub lease: &'static str,
+    /// More of the section `[postgres]`.
+    pub postgres: &'static str,
+    /// Whether they ring and acknowledge over direct connections, too.
+    pub direct: bool,
     /// Rules of the lease protocol that the nodes do not follow: a test of the test.
     pub ablated: Option<&'static str>,
+    /// Nodes that are not started.
+    pub later: usize,
+    /// Run in the new database before anybody else is there.
+    pub before: &'static str,
+}
+
+impl Setup {
+    pub const fn of(nodes: usize, lease: &'static str) -> Self {
+        Self { nodes, lease, postgres: "", direct: true, ablated: None, later: 0, before: "" }
+    }
 }
 
 impl Nodes {
+    /// With a server of their own.
     pub async fn start(setup: Setup) -> anyhow::Result<Self> {
-        let postgres = Postgres::start().await?;
+        Self::over(setup, &[Arc::new(Postgres::start().await?)]).await
+    }
+
+    /// In a new database of the first server; the others are those that may take its place.
+    pub async fn over(setup: Setup, servers: &[Arc<Postgres>]) -> anyhow::Result<Self> {
+        let postgres = Arc::clone(servers.first().context("no server")?);
+        let database = format!("nodes_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
+        postgres.psql("postgres", &format!("CREATE DATABASE {database}"))?;
+        postgres.psql(&database, setup.before)?;
         let mut nodes: Vec<Node> = Vec::new();
         for number in 0..setup.nodes {
             let home = Home::new()?;
@@ -41,19 +76,27 @@ impl Nodes {
                 None => home.make_keys().await?,
                 Some(first) => first.home.copy_keys_to(&home)?,
             }
+            let mut links = Vec::new();
+            for server in servers {
+                links.push(Link::to(server.port()).await?);
+            }
             let connection = home.path().join("postgres");
-            private(&connection, &postgres.connection_text())?;
-            let (connection, lease) = (connection.display(), setup.lease);
+            private(&connection, &connection_text(&links, &database))?;
+            let (connection, Setup { lease, postgres, .. }) = (connection.display(), setup);
+            let direct = if setup.direct { "listen = \"127.0.0.1:0\"\n" } else { "" };
             let more = format!(
-                "[postgres]\nconnection_file = \"{connection}\"\n\
-                 [cluster]\nnode = \"node-{number}\"\nlease = \"{lease}\"\n\
-                 listen = \"127.0.0.1:0\"\n"
+                "[postgres]\nconnection_file = \"{connection}\"\n{postgres}\n\
+                 [cluster]\nnode = \"node-{number}\"\nlease = \"{lease}\"\n{direct}"
             );
-            let mut node = Node { home, server: None, more, ablated: setup.ablated };
-            node.start().await?;
-            nodes.push(node);
+            let ablated = setup.ablated.map(|rules| ("ABLATED_RULES", rules.to_owned()));
+            let environment = ablated.into_iter().collect();
+            nodes.push(Node { home, server: None, links, more, environment });
         }
-        Ok(Self { nodes, postgres })
+        let mut nodes = Self { nodes, postgres };
+        for number in 0..setup.nodes - setup.later {
+            nodes.node_mut(number)?.start().await?;
+        }
+        Ok(nodes)
     }
 
     pub fn len(&self) -> usize {
@@ -94,13 +137,52 @@ impl Nodes {
 
 impl Node {
     pub async fn start(&mut self) -> anyhow::Result<()> {
-        let ablated = self.ablated.map(|rules| ("ABLATED_RULES", rules));
-        self.server = Some(self.home.serve_with_keys(&self.more, ablated.as_slice()).await?);
+        let environment: Vec<_> =
+            self.environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.server = Some(self.home.serve_with_keys(&self.more, &environment).await?);
         Ok(())
     }
 
     pub fn server(&self) -> anyhow::Result<&Server> {
         self.server.as_ref().context("this node is down")
+    }
+
+    /// To the database; of several servers, to the first.
+    pub fn link(&self) -> anyhow::Result<&Link> {
+        self.link_to(0)
+    }
+
+    pub fn link_to(&self, server: usize) -> anyhow::Result<&Link> {
+        self.links.get(server).context("no such server")
+    }
+
+    /// A file in its home.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    /// Stops, and starts again with more in its environment.
+    pub async fn restart_with(&mut self, more: Vec<(&'static str, String)>) -> anyhow::Result<()> {
+        self.stop().await?;
+        self.environment.extend(more);
+        self.start().await
+    }
+
+    /// SIGSTOP: it stands still, and does not know it.
+    pub fn pause(&self) -> anyhow::Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    pub fn unpause(&self) -> anyhow::Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, what: Signal) -> anyhow::Result<()> {
+        Ok(kill_process(self.process()?, what)?)
+    }
+
+    pub fn process(&self) -> anyhow::Result<Pid> {
+        Pid::from_raw(i32::try_from(self.server()?.id()?)?).context("no process id")
     }
 
     /// `kill -9`.
@@ -120,7 +202,12 @@ impl Node {
     }
 }
 
-pub(crate) fn private(file: &std::path::Path, text: &str) -> anyhow::Result<()> {
+fn connection_text(links: &[Link], database: &str) -> String {
+    let hosts: Vec<_> = links.iter().map(|link| format!("127.0.0.1:{}", link.port())).collect();
+    format!("postgresql://rescind@{}/{database}?sslmode=disable", hosts.join(","))
+}
+
+pub(crate) fn private(file: &Path, text: &str) -> anyhow::Result<()> {
     let mut open = std::fs::OpenOptions::new();
     let mut file = open.write(true).create(true).truncate(true).mode(0o600).open(file)?;
     Ok(std::io::Write::write_all(&mut file, text.as_bytes())?)

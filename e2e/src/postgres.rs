@@ -4,6 +4,8 @@
 //! The server refuses to run as root, so that root hands its folder to the user `postgres`, which
 //! Debian's package makes, and starts it as that user.
 
+mod standby;
+
 use anyhow::{Context as _, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use std::net::TcpListener;
@@ -39,22 +41,22 @@ pub struct Postgres {
 impl Postgres {
     /// A new cluster with one superuser, `rescind`, and an empty database of that name.
     pub async fn start() -> anyhow::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("rescind-postgres-").tempdir()?;
-        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o700))?;
-        if is_root() {
-            ensure!(Command::new("chown").arg(USER).arg(folder.path()).status()?.success());
-        }
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let server = Self { folder, programs: programs()?, port };
+        let server = Self::in_a_folder()?;
         server.initialise()?;
         server.resume_service().await?;
         server.psql("postgres", "CREATE DATABASE rescind")?;
         Ok(server)
     }
 
-    /// What a node's configuration points to.
-    pub fn connection_text(&self) -> String {
-        format!("postgresql://rescind@127.0.0.1:{}/rescind?sslmode=disable", self.port)
+    /// Nothing in it yet.
+    fn in_a_folder() -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("rescind-postgres-").tempdir()?;
+        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o700))?;
+        if is_root() {
+            ensure!(Command::new("chown").arg(USER).arg(folder.path()).status()?.success());
+        }
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        Ok(Self { folder, programs: programs()?, port })
     }
 
     pub fn port(&self) -> u16 {
@@ -117,18 +119,24 @@ impl Postgres {
         let mut command = self.command("initdb");
         command.args(arguments).arg(self.data());
         succeed(command)?;
-        let settings = format!(
-            "{SETTINGS}\nport = {}\nunix_socket_directories = '{}'\n",
-            self.port,
-            self.folder.path().display()
-        );
+        self.append(SETTINGS)?;
+        self.append(&self.place())
+    }
+
+    /// Where it listens.
+    fn place(&self) -> String {
+        let (port, folder) = (self.port, self.folder.path().display());
+        format!("\nport = {port}\nunix_socket_directories = '{folder}'\n")
+    }
+
+    /// The last setting of a name is the one that counts.
+    fn append(&self, settings: &str) -> anyhow::Result<()> {
         let mut append = self.command_of("sh");
         append.arg("-c").arg("cat >> \"$0\"").arg(self.data().join("postgresql.conf"));
         let mut child = append.stdin(Stdio::piped()).spawn()?;
-        std::io::Write::write_all(
-            &mut child.stdin.take().context("no stdin")?,
-            settings.as_bytes(),
-        )?;
+        let mut stdin = child.stdin.take().context("no stdin")?;
+        std::io::Write::write_all(&mut stdin, settings.as_bytes())?;
+        drop(stdin);
         ensure!(child.wait()?.success(), "the settings were not written");
         Ok(())
     }

@@ -219,7 +219,7 @@ async fn move_that_is_killed_is_refused_by_servers_and_goes_on() -> anyhow::Resu
 
 #[tokio::test]
 async fn cluster_that_runs_is_not_moved_and_dead_nodes_are_waited_out() -> anyhow::Result<()> {
-    let mut nodes = Nodes::start(Setup { nodes: 2, lease: "2s", ablated: None }).await?;
+    let mut nodes = Nodes::start(Setup::of(2, "2s")).await?;
     let held = hold(nodes.node(0)?.server()?).await?;
     let scene = Scene::new().await?;
     let connection = scene.home.path().join("postgres");

@@ -3,7 +3,6 @@
 use super::{PATIENT, Said, Scene, ask};
 use anyhow::ensure;
 use rescind_e2e::wire::Connection;
-use rustix::process::{Pid, Signal, kill_process};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -13,11 +12,6 @@ const WAITED_OUT: Duration = Duration::from_millis(3_000 + 15 + 250 + 1_000);
 /// Without anybody to wait for.
 const AT_ONCE: Duration = Duration::from_millis(1_500);
 
-fn signal(scene: &Scene, node: usize, what: Signal) -> anyhow::Result<()> {
-    let id = i32::try_from(scene.nodes.node(node)?.server()?.id()?)?;
-    Ok(kill_process(Pid::from_raw(id).ok_or_else(|| anyhow::anyhow!("no id"))?, what)?)
-}
-
 /// A node that is paused for longer than its lease wakes up with its memory as it was.
 #[tokio::test]
 async fn paused_node_is_waited_out_and_accepts_nothing_when_it_wakes() -> anyhow::Result<()> {
@@ -26,7 +20,7 @@ async fn paused_node_is_waited_out_and_accepts_nothing_when_it_wakes() -> anyhow
     scene.all_say(&token, Said::Valid).await?;
     let mut open = Connection::open(scene.nodes.node(2)?.server()?.verify()?).await?;
     ensure!(ask(&mut open, &token).await? == Said::Valid);
-    signal(&scene, 2, Signal::STOP)?;
+    scene.nodes.node(2)?.pause()?;
     let begun = Instant::now();
     let answer = scene.revoke(0, &token).await?;
     let took = begun.elapsed();
@@ -35,7 +29,7 @@ async fn paused_node_is_waited_out_and_accepts_nothing_when_it_wakes() -> anyhow
     // Its request is there before it wakes up, and so it answers before any timer of its runs.
     let asked = tokio::spawn(async move { ask(&mut open, &token).await.map(|said| (said, token)) });
     tokio::time::sleep(Duration::from_millis(100)).await;
-    signal(&scene, 2, Signal::CONT)?;
+    scene.nodes.node(2)?.unpause()?;
     let (said, token) = asked.await??;
     ensure!(said != Said::Valid, "{said:?}");
     until_all_say(&scene, &token, Said::Invalid).await

@@ -1,10 +1,18 @@
 //! Three nodes over one PostgreSQL: what one of them has answered holds on all of them.
 
+mod ablations;
 mod chaos;
+mod clocks;
 mod doctor;
 mod epochs;
+mod exhaustion;
+mod failover;
 mod faults;
+mod load;
 mod metrics;
+mod nemesis;
+mod partition;
+mod trial;
 
 use anyhow::ensure;
 use rescind_e2e::admin::{Admin, text};
@@ -14,9 +22,9 @@ use rescind_e2e::wire::{Connection, Request};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const THREE: Setup = Setup { nodes: 3, lease: "3s", ablated: None };
+const THREE: Setup = Setup::of(3, "3s");
 /// With leases that a restart of PostgreSQL on a busy machine fits into.
-const PATIENT: Setup = Setup { nodes: 3, lease: "30s", ablated: None };
+const PATIENT: Setup = Setup::of(3, "30s");
 const ROUNDS: usize = 20;
 
 /// What one node says of a token.
@@ -40,7 +48,10 @@ impl Scene {
     }
 
     pub(super) async fn with(setup: Setup) -> anyhow::Result<Self> {
-        let nodes = Nodes::start(setup).await?;
+        Self::of(Nodes::start(setup).await?).await
+    }
+
+    pub(super) async fn of(nodes: Nodes) -> anyhow::Result<Self> {
         let user = nodes.admin(0).await?.create_user("ada@example.com", "correct horse").await?;
         Ok(Self { nodes, user })
     }
