@@ -16,6 +16,9 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 /// Rows that are put into a store besides, so that there is a middle to be killed in.
 const MANY: u32 = 60_000;
 
+/// Ten seconds of looking again.
+const LOOKS_MAX: u32 = 100;
+
 /// A home with keys and a connection file, and the database that it names.
 struct Scene {
     home: Home,
@@ -119,6 +122,19 @@ async fn hold(server: &Server) -> anyhow::Result<Held> {
 }
 
 impl Held {
+    /// Of a node with a short lease: on a machine that does much else it may just have lost it.
+    async fn is_soon_as_it_was(&self, server: &Server) -> anyhow::Result<()> {
+        let mut last = self.is_as_it_was(server).await;
+        for _ in 0..LOOKS_MAX {
+            if last.is_ok() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            last = self.is_as_it_was(server).await;
+        }
+        last
+    }
+
     /// What was valid is, and what was revoked is not.
     async fn is_as_it_was(&self, server: &Server) -> anyhow::Result<()> {
         for (bearer, valid) in [(&self.bearer, true), (&self.revoked, false)] {
@@ -230,7 +246,7 @@ async fn cluster_that_runs_is_not_moved_and_dead_nodes_are_waited_out() -> anyho
     let refused = scene.migrate(&to_sqlite).await?;
     ensure!(refused.status.code() == Some(1), "{}", told(&refused));
     ensure!(told(&refused).contains("is running on postgresql"), "{}", told(&refused));
-    held.is_as_it_was(nodes.node(1)?.server()?).await?;
+    held.is_soon_as_it_was(nodes.node(1)?.server()?).await?;
     nodes.node_mut(0)?.kill().await?;
     nodes.node_mut(1)?.stop().await?;
     let begun = tokio::time::Instant::now();
