@@ -20,6 +20,7 @@ static DATABASES: AtomicU32 = AtomicU32::new(0);
 pub struct Nodes {
     nodes: Vec<Node>,
     pub postgres: Arc<Postgres>,
+    database: String,
 }
 
 pub struct Node {
@@ -92,11 +93,16 @@ impl Nodes {
             let environment = ablated.into_iter().collect();
             nodes.push(Node { home, server: None, links, more, environment });
         }
-        let mut nodes = Self { nodes, postgres };
+        let mut nodes = Self { nodes, postgres, database };
         for number in 0..setup.nodes - setup.later {
             nodes.node_mut(number)?.start().await?;
         }
         Ok(nodes)
+    }
+
+    /// To the database that they share, for whoever is none of them.
+    pub fn connection_text(&self) -> String {
+        self.postgres.connection_to(&self.database)
     }
 
     pub fn len(&self) -> usize {

@@ -63,6 +63,15 @@ impl Postgres {
         self.port
     }
 
+    /// What a configuration points to.
+    pub fn connection_text(&self) -> String {
+        self.connection_to("rescind")
+    }
+
+    pub(crate) fn connection_to(&self, database: &str) -> String {
+        format!("postgresql://rescind@127.0.0.1:{}/{database}?sslmode=disable", self.port)
+    }
+
     /// Starts it, or starts it again, and waits until it answers.
     pub async fn resume_service(&self) -> anyhow::Result<()> {
         for _ in 0..READY_POLLS_MAX {

@@ -239,7 +239,7 @@ async fn cluster_that_runs_is_not_moved_and_dead_nodes_are_waited_out() -> anyho
     let held = hold(nodes.node(0)?.server()?).await?;
     let scene = Scene::new().await?;
     let connection = scene.home.path().join("postgres");
-    std::fs::write(&connection, nodes.postgres.connection_text())?;
+    std::fs::write(&connection, nodes.connection_text())?;
     std::fs::write(scene.home.path().join("rescind.toml"), "[limitless]\nenabled = false\n")?;
     let place = format!("store.path={}", scene.home.data().display());
     let to_sqlite = ["--to", "sqlite", "--set", place.as_str()];

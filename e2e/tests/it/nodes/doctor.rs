@@ -64,7 +64,7 @@ fn ensure_state(found: &Value, check: &str, state: &str, words: &str) -> anyhow:
 async fn three_nodes_that_are_well_are_found_well_and_one_that_stands_still_is_named()
 -> anyhow::Result<()> {
     let scene = Scene::start().await?;
-    let patient = Patient::new(&scene.nodes.postgres.connection_text(), "")?;
+    let patient = Patient::new(&scene.nodes.connection_text(), "")?;
     let (exit, found) = patient.examine(THREE.lease).await?;
     ensure!(exit == 0 && found["well"] == true, "{found:#}");
     ensure!(found["next"] == Value::Null, "{found:#}");
@@ -122,7 +122,7 @@ async fn way_that_swallows_notifications_is_found_out() -> anyhow::Result<()> {
             tokio::spawn(async move { drop(without_notifications(client, port).await) });
         }
     });
-    let text = scene.nodes.postgres.connection_text().replace(&port.to_string(), &own.to_string());
+    let text = scene.nodes.connection_text().replace(&port.to_string(), &own.to_string());
     let (exit, found) = Patient::new(&text, "")?.examine("3s").await?;
     relaying.abort();
     ensure!(exit == 0, "{found:#}");
