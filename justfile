@@ -48,7 +48,7 @@ fuzz seconds="60":
     done
 
 # Three nodes and their clients under faults for longer; with rules of the protocol switched off it must fail
-chaos seconds="900" writers="160" ablated="":
+chaos seconds="900" writers="64" ablated="":
     cargo build --workspace --all-features
     CHAOS_SECONDS={{seconds}} CHAOS_WRITERS={{writers}} {{ if ablated == "" { "" } else { "CHAOS_ABLATED=" + ablated } }} \
         cargo test -p rescind-e2e --all-features --test it no_node_accepts -- --nocapture

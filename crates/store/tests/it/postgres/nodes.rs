@@ -323,6 +323,23 @@ async fn fetched_tokens_do_not_outlive_their_revocation() {
     assert_eq!(b.memory.held(), as_loaded_now(&database).await);
 }
 
+const LISTENING: &str = "datname = current_database() AND pid <> pg_backend_pid()
+    AND (query LIKE 'LISTEN%' OR query LIKE '%doorbell%')";
+
+/// What is rung before is heard by nobody.
+async fn listened_to_by(database: &Database, nodes: usize) -> tokio_postgres::Client {
+    let sql = database.client().await;
+    let count = format!("SELECT 1 FROM pg_stat_activity WHERE {LISTENING}");
+    timeout(Duration::from_secs(20), async {
+        while sql.query(&count, &[]).await.unwrap().len() < nodes {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .expect("not all listen");
+    sql
+}
+
 #[tokio::test]
 async fn bell_rings_for_each_epoch_and_after_the_line_was_cut() {
     let database = Database::create().await;
@@ -332,17 +349,11 @@ async fn bell_rings_for_each_epoch_and_after_the_line_was_cut() {
         timeout(Duration::from_secs(10), bell.rung()).await.unwrap().unwrap()
     };
     ring(&mut bell).await;
-    let sql = database.client().await;
-    let listening = "datname = current_database() AND pid <> pg_backend_pid()
-                     AND (query LIKE 'LISTEN%' OR query LIKE '%doorbell%')";
-    let count = format!("SELECT 1 FROM pg_stat_activity WHERE {listening}");
-    while sql.query(&count, &[]).await.unwrap().len() < 2 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let sql = listened_to_by(&database, 2).await;
     a.store.issue(bearer("quiet", "u"), by(2)).await.unwrap();
     a.store.revoke(revocation("b"), by(3)).await.unwrap();
     while ring(&mut bell).await != Ring::Committed(1) {}
-    let cut = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {listening}");
+    let cut = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {LISTENING}");
     assert_eq!(sql.query(&cut, &[]).await.unwrap().len(), 2);
     a.store.revoke(revocation("c"), by(4)).await.unwrap();
     // Nobody listened: it says to look, once somebody does again.
@@ -375,6 +386,7 @@ async fn commit_that_others_are_told_of_rings_nowhere_until_somebody_does() {
     let told = told.await.unwrap();
     told.load().await.unwrap();
     let mut bell = b.store.doorbell();
+    listened_to_by(&database, 3).await;
     told.revoke(revocation("b"), by(3)).await.unwrap();
     a.store.revoke(revocation("c"), by(4)).await.unwrap();
     let ring = async |bell: &mut rescind_store::Doorbell| {

@@ -24,9 +24,13 @@ async fn together(database: &Database, node: &Node, all: Vec<(Revocation, By)>) 
     let first = revoke((revocation("first"), by(2)));
     let waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()
         AND wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE%'";
-    while sql.query(waits, &[]).await.unwrap().is_empty() {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    timeout(Duration::from_secs(4), async {
+        while sql.query(waits, &[]).await.unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    })
+    .await
+    .expect("the first does not wait");
     let before = node.store.counts();
     let waiting: Vec<_> = all.into_iter().map(revoke).collect();
     tokio::time::sleep(Duration::from_millis(100)).await;
