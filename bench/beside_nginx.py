@@ -68,7 +68,7 @@ def one(url, lua, processes, seconds):
     if bad or requests == 0:
         sys.exit(f"{url} did not answer as it should:\n{output}")
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", output)[1])
-    return rate, 1e6 * spent / requests, re.search(r"50%\s+(\S+)", output)[1]
+    return rate, 1e6 * spent / requests, re.search(r"(?m)^ +50%\s+(\S+)", output)[1]
 
 
 def report(results):

@@ -225,7 +225,7 @@ end
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         if done.stderr or (all_good and "Non-2xx" in done.stdout):
             print(done.stderr, done.stdout, file=sys.stderr)
-        found = {name: micros(re.search(rf"{name}%\s+(\S+)", done.stdout)[1]) for name in ("50", "99")}
+        found = {name: micros(re.search(rf"(?m)^ +{name}%\s+(\S+)", done.stdout)[1]) for name in ("50", "99")}
         return found["50"], found["99"], float(re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)[1])
 
 
