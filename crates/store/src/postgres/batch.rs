@@ -21,6 +21,7 @@ use crate::{
 use futures_util::{FutureExt, join, try_join};
 use rescind_core::{Digest, audit};
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use tokio::time::timeout;
 use tokio_postgres::Row;
 
 /// Told to all nodes when the epoch was raised, with the epoch.
@@ -147,6 +148,11 @@ async fn run_job(
 /// `COMMIT` of a transaction that is void reports success, so what was written down decides first.
 /// If the server refused that, nothing was committed; of anything else the outcome is unknown.
 pub(super) async fn commit(tx: &Tx, notify: bool, patience: Duration) -> Result<(), Outage> {
+    let committed = timeout(patience, write_down_and_commit(tx, notify, patience)).await;
+    committed.unwrap_or_else(|_| Err(Fault::TimedOut("a commit").uncertain()))
+}
+
+async fn write_down_and_commit(tx: &Tx, notify: bool, patience: Duration) -> Result<(), Outage> {
     let ends = Ends::of(tx, notify);
     let asked = ends.parameters();
     let unwritten = |fault: Fault| fault.outage();

@@ -8,7 +8,7 @@ use crate::sqlite::scene::{bearer, by, revocation, user};
 use rescind_store::{
     ReadStore, Revoked, SharedStore, StoreError, WriteStore, conformance::postgres::Database,
 };
-use std::{sync::Arc, time::Duration};
+use std::{process::Command, sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
 
 /// Runs a statement while each transaction that has revoked a token commits.
@@ -110,6 +110,52 @@ async fn transaction_that_is_cut_off_before_its_commit_is_unavailable() {
     sql.batch_execute("ROLLBACK").await.unwrap();
     assert_eq!(node.store.epoch().await.unwrap(), 0);
     assert!(matches!(node.store.revoke(revocation("b"), by(3)).await, Ok(Revoked::Now(_))));
+}
+
+/// What is written down goes before the commit in the same breath. If that is refused, there is no
+/// commit, whatever the server says of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn transaction_whose_books_are_refused_is_unavailable_and_changes_nothing() {
+    let database = Database::create().await;
+    let node = with_a_token(&database).await;
+    let sql = database.client().await;
+    // Longer than anybody waits for a lock.
+    sql.batch_execute("BEGIN; LOCK TABLE audit IN SHARE MODE").await.unwrap();
+    let answer = node.store.revoke(revocation("b"), by(2)).await;
+    assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
+    sql.batch_execute("ROLLBACK").await.unwrap();
+    assert_eq!(node.store.epoch().await.unwrap(), 0);
+    assert!(node.knows("b"));
+    assert!(matches!(node.store.revoke(revocation("b"), by(3)).await, Ok(Revoked::Now(_))));
+}
+
+/// Its connection lives, and says nothing more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn server_that_stands_still_on_the_way_to_a_commit_is_given_up() {
+    let database = Database::create().await;
+    let node = with_a_token(&database).await;
+    let sql = database.client().await;
+    sql.batch_execute("BEGIN; LOCK TABLE audit IN SHARE MODE").await.unwrap();
+    let store = Arc::clone(&node.store);
+    let revoking = tokio::spawn(async move { store.revoke(revocation("b"), by(2)).await });
+    let waiting = "SELECT pid FROM pg_stat_activity
+                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let backend = loop {
+        match sql.query(waiting, &[]).await.unwrap().first() {
+            Some(row) => break row.get::<_, i32>(0).to_string(),
+            None => sleep(Duration::from_millis(5)).await,
+        }
+    };
+    let signal = |what: &str| {
+        let sent = Command::new("kill").args([what, backend.as_str()]).status().unwrap();
+        assert!(sent.success());
+    };
+    signal("-STOP");
+    let answer = timeout(Duration::from_secs(30), revoking).await;
+    signal("-CONT");
+    sql.batch_execute("ROLLBACK").await.unwrap();
+    let answer = answer.expect("still waiting").unwrap();
+    assert!(is_uncertain(&answer), "{answer:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
