@@ -5,7 +5,7 @@
 //! wait for the right to write meanwhile.
 
 use super::{
-    ablation::{GAPLESS_EPOCHS, keeps},
+    ablation::{GAPLESS_EPOCHS, KNOWN_OUTCOME, keeps},
     books::Books,
     connection::Session,
     fault::Fault,
@@ -149,7 +149,8 @@ async fn run_job(
 /// If the server refused that, nothing was committed; of anything else the outcome is unknown.
 pub(super) async fn commit(tx: &Tx, notify: bool, patience: Duration) -> Result<(), Outage> {
     let committed = timeout(patience, write_down_and_commit(tx, notify, patience)).await;
-    committed.unwrap_or_else(|_| Err(Fault::TimedOut("a commit").uncertain()))
+    let known = committed.unwrap_or_else(|_| Err(Fault::TimedOut("a commit").uncertain()));
+    if keeps(KNOWN_OUTCOME) { known } else { Ok(()) }
 }
 
 async fn write_down_and_commit(tx: &Tx, notify: bool, patience: Duration) -> Result<(), Outage> {

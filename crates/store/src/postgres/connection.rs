@@ -4,12 +4,7 @@
 //! and then report success with a mere warning, for a commit that a failover may forget. What takes
 //! too long loses its connection instead, and with it any claim to know the outcome.
 
-use super::{
-    ablation::{KNOWN_OUTCOME, keeps},
-    fault::Fault,
-    servers::Servers,
-    tls::Tls,
-};
+use super::{fault::Fault, servers::Servers, tls::Tls};
 use deadpool_postgres::ClientWrapper;
 use futures_util::{StreamExt, stream};
 use std::{
@@ -205,11 +200,6 @@ impl Session {
     /// So does any warning that comes meanwhile. One of them says that the wait for the standby was
     /// cut short: what the server then reports as committed, a failover may forget.
     pub(super) async fn commit(&self, patience: Duration) -> Result<(), Fault> {
-        let known = self.commit_for_sure(patience).await;
-        if keeps(KNOWN_OUTCOME) { known } else { Ok(()) }
-    }
-
-    async fn commit_for_sure(&self, patience: Duration) -> Result<(), Fault> {
         let before = self.warnings.load(Ordering::Acquire);
         timeout(patience, self.sql.batch_execute("COMMIT"))
             .await

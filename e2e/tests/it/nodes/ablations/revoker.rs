@@ -57,7 +57,7 @@ pub(super) const DRAWN: &str = "CREATE SEQUENCE drawn INCREMENT BY 100 START WIT
 pub(super) async fn numbers_overtake(trial: &mut Trial) -> anyhow::Result<()> {
     let (slow, quick) = (trial.known_on(2).await?, trial.known_on(2).await?);
     let client = trial.client()?;
-    let writes = Hold::line(Line::Writer).only(Way::Questions).from("RELEASE SAVEPOINT job");
+    let writes = Hold::line(Line::Writer).only(Way::Questions).from("SAVEPOINT job");
     let mut held = trial.link(0)?.hold(writes);
     let revoking_slow = client.revoking(0, &slow);
     held.reached(Duration::from_secs(5)).await?;
