@@ -10,10 +10,10 @@ use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::timeout;
 
-/// Whoever has dialled rings at least this often, and is answered: a connection that was cut without
-/// a word looks just like silence.
+/// Each end says something at least this often: a connection that was cut without a word looks just
+/// like silence.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// After that much of it, the connection is given up.
 const SILENCE_MAX: Duration = Duration::from_secs(4);
@@ -22,6 +22,8 @@ const SILENCE_MAX: Duration = Duration::from_secs(4);
 const FRAME_BYTES: usize = 17;
 const COMMITTED: u8 = b'C';
 const APPLIED: u8 = b'A';
+/// Nothing to say.
+const HERE: u8 = b'H';
 
 /// To this node's two loops.
 #[derive(Clone)]
@@ -40,20 +42,27 @@ pub(super) async fn serve(
     // What was said before it came.
     acknowledged.mark_changed();
     let saying = async {
-        while acknowledged.changed().await.is_ok() {
-            let told = *acknowledged.borrow_and_update();
-            if let Some((member, epoch)) = told {
-                write(&mut says, APPLIED, member.incarnation.0 as u64, epoch).await?;
+        loop {
+            let told = match timeout(HEARTBEAT, acknowledged.changed()).await {
+                Ok(Ok(())) => *acknowledged.borrow_and_update(),
+                Ok(Err(_)) => return Ok(()),
+                Err(_) => None,
+            };
+            match told {
+                Some((member, epoch)) => {
+                    write(&mut says, APPLIED, member.incarnation.0 as u64, epoch).await?;
+                }
+                None => write(&mut says, HERE, 0, 0).await?,
             }
         }
-        Ok(())
     };
     let hearing = async {
         loop {
-            let (kind, epoch, _) = read(&mut hears).await?;
-            if kind != COMMITTED {
-                return Err(unheard_of());
-            }
+            let epoch = match read(&mut hears).await? {
+                (COMMITTED, epoch, _) => epoch,
+                (HERE, ..) => continue,
+                _ => return Err(unheard_of()),
+            };
             if wires.events.send(Event::Doorbell { epoch }).await.is_err() {
                 return Ok(());
             }
@@ -70,24 +79,27 @@ pub(super) async fn dialled(
     wires: &Wires,
 ) -> io::Result<()> {
     let (mut hears, mut says) = split(stream);
-    let mut heartbeat = interval(HEARTBEAT);
-    heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // It may have come too late for the last ring.
+    committed.mark_changed();
     let saying = async {
         loop {
-            tokio::select! {
-                changed = committed.changed() => if changed.is_err() { return Ok(()) },
-                _ = heartbeat.tick() => {}
+            match timeout(HEARTBEAT, committed.changed()).await {
+                Ok(Ok(())) => {
+                    let epoch = *committed.borrow_and_update();
+                    write(&mut says, COMMITTED, epoch, 0).await?;
+                }
+                Ok(Err(_)) => return Ok(()),
+                Err(_) => write(&mut says, HERE, 0, 0).await?,
             }
-            let epoch = *committed.borrow_and_update();
-            write(&mut says, COMMITTED, epoch, 0).await?;
         }
     };
     let hearing = async {
         loop {
-            let (kind, incarnation, epoch) = read(&mut hears).await?;
-            if kind != APPLIED {
-                return Err(unheard_of());
-            }
+            let (incarnation, epoch) = match read(&mut hears).await? {
+                (APPLIED, incarnation, epoch) => (incarnation, epoch),
+                (HERE, ..) => continue,
+                _ => return Err(unheard_of()),
+            };
             let by = Member { node: peer, incarnation: of_row(incarnation) };
             if wires.tell.send(Told::Acknowledged { by, epoch }).is_err() {
                 return Ok(());
