@@ -13,7 +13,7 @@ use crate::{
     Settled, Settler, SharedStore, StoreError, WriteStore, conformance::postgres::Database,
 };
 use async_trait::async_trait;
-use futures_util::future::BoxFuture;
+use futures_util::{future::BoxFuture, join};
 use parking_lot::Mutex;
 use rand::{SeedableRng, rngs::StdRng};
 use rescind_core::{
@@ -244,8 +244,11 @@ async fn full_queue_refuses_at_once_and_close_writes_what_is_waiting() {
         job.await.unwrap().unwrap();
     }
     assert!(scene.store.counts().commits >= (QUEUE_JOBS_MAX / BATCH_JOBS_MAX) as u64);
+    let release = scene.hold().await;
     let last = scene.create("last");
-    scene.store.close().await.unwrap();
+    scene.waiting(1).await;
+    let (closed, ()) = join!(scene.store.close(), async { release.send(()).unwrap() });
+    closed.unwrap();
     last.await.unwrap().unwrap();
     let closed = scene.store.create_owner(operator("closed"), by()).await;
     assert!(matches!(closed, Err(OwnerError::Store(StoreError::Unavailable(_)))), "{closed:?}");
