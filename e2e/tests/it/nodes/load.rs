@@ -23,6 +23,8 @@ const VERIFIERS_PER_NODE: u32 = 2;
 const WATCHED: usize = 12;
 /// Of so many tokens one stays valid. An owner may have 10,000.
 const REVOKED_OF: u32 = 25;
+/// A token of one among few writers, at most, before it is taken back.
+const USED_FOR_MILLIS: u64 = 60;
 /// Two looks of one verifier. Without it they would take the machine from those who write.
 const BETWEEN: Duration = Duration::from_millis(2);
 /// What a writer waits for: others go on meanwhile, and more is revoked. A verifier waits as long as
@@ -143,6 +145,13 @@ impl Load {
         watched.get(number).cloned()
     }
 
+    /// Many writers have many revocations under way when something is wrong. When nothing is, they
+    /// would do nothing but take the machine from one another, so each of them is slower then.
+    fn used_for(&self) -> Duration {
+        let most = (2 * u64::from(self.writers)).max(USED_FOR_MILLIS);
+        Duration::from_millis(rand::random_range(0..most))
+    }
+
     fn watch(&self, bearer: Bearer) {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         watched.push_back(bearer);
@@ -214,8 +223,7 @@ impl Load {
             // On whatever node, in the next millisecond.
             self.look(&mut hands, self.any_node(), &token, LOOK_WITHIN).await?;
             self.watch(token.clone());
-            let used_for = rand::random_range(0..60);
-            tokio::time::sleep(Duration::from_millis(used_for)).await;
+            tokio::time::sleep(self.used_for()).await;
             if rand::random_range(0..REVOKED_OF) == 0 {
                 continue;
             }
