@@ -3,6 +3,7 @@
 //! No look at the index: an answer from memory is what the door has had already.
 
 use super::{
+    connection::Session,
     fault::{Fault, Stop},
     rows::{ABOVE_COLUMNS, Columns, RECORD_COLUMNS},
     tx::Tx,
@@ -13,12 +14,14 @@ use rescind_core::ActingToken;
 impl Tx {
     /// The answer at the door may be as old as a slow body, or as a long queue.
     pub(super) async fn check_actor<E: From<StoreError>>(&self, by: &By) -> Result<(), Stop<E>> {
-        match self.all_may_act([by]).await? {
+        match self.session.all_may_act([by]).await? {
             true => Ok(()),
             false => Err(Stop::Refused(StoreError::ActorRefused.into())),
         }
     }
+}
 
+impl Session {
     /// Whether all of them may.
     pub(super) async fn all_may_act<'a>(
         &self,

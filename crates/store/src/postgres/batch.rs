@@ -10,7 +10,7 @@ use super::{
     connection::Session,
     fault::Fault,
     job::{Body, Job, Ran},
-    revoking::{Revoking, Together},
+    revoking::{self, Ended, Revoking},
     rows::{Columns, signed},
     tx::{Parameter, Tx},
 };
@@ -18,7 +18,7 @@ use crate::{
     KeyRing,
     outage::{Outage, chain},
 };
-use futures_util::{FutureExt, join, try_join};
+use futures_util::{FutureExt, TryFutureExt, join, try_join};
 use rescind_core::{Digest, audit};
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::time::timeout;
@@ -39,17 +39,52 @@ const DRAWN: &str = "SELECT last_value, hash FROM drawn, audit ORDER BY seq DESC
 /// Only once the lock is held: rolling back to a savepoint gives back what was locked after it.
 const FIRST: &str = "SAVEPOINT job";
 const NEXT: &str = "RELEASE SAVEPOINT job; SAVEPOINT job";
+/// The savepoint stays, for the next one.
+const UNDO: &str = "ROLLBACK TO SAVEPOINT job";
 
-pub(super) async fn begin(session: Arc<Session>, keys: &KeyRing) -> Result<Tx, Fault> {
+/// With the right to write, and with what the database says of the revocations that wait: they are
+/// sent at once behind the question for that right.
+pub(super) async fn begin(
+    session: Arc<Session>,
+    keys: &KeyRing,
+    revocations: &[Revoking],
+) -> Result<(Tx, Together), Fault> {
     let (lock, head) = if keeps(GAPLESS_EPOCHS) { (LOCK, HEAD) } else { (DRAW, DRAWN) };
-    let (lock, head) = try_join!(session.prepare_cached(lock), session.prepare_cached(head))?;
-    let ((), epoch, head) = try_join!(
-        session.batch_execute(BEGIN),
-        session.query_one(&lock, &[]),
-        session.query_opt(&head, &[]),
+    let (lock, head, ()) = try_join!(
+        session.prepare_cached(lock).map_err(Fault::from),
+        session.prepare_cached(head).map_err(Fault::from),
+        revoking::ready(&session),
     )?;
+    let begun = async {
+        try_join!(
+            session.batch_execute(BEGIN),
+            session.query_one(&lock, &[]),
+            session.query_opt(&head, &[]),
+        )
+    };
+    let (begun, together) = join!(begun, revoke_together(&session, revocations));
+    let ((), epoch, head) = begun?;
     let books = Books::new(Columns::of(&epoch).count()?, audit_head(head.as_ref())?);
-    Ok(Tx { session, keys: keys.clone(), books })
+    Ok((Tx { session, keys: keys.clone(), books }, together))
+}
+
+/// What became of the revocations that were sent with the beginning. If anything went wrong with
+/// them, they are undone, and left to each alone.
+pub(super) enum Together {
+    NoneWaited,
+    Ended(Ended),
+    Undo,
+}
+
+async fn revoke_together(session: &Session, revocations: &[Revoking]) -> Together {
+    if revocations.is_empty() {
+        return Together::NoneWaited;
+    }
+    let ended = revoking::end_together(session, revocations);
+    match join!(session.batch_execute(FIRST), ended) {
+        (Ok(()), Ok(Some(ended))) => Together::Ended(ended),
+        _ => Together::Undo,
+    }
 }
 
 fn audit_head(row: Option<&Row>) -> Result<(u64, Digest), Fault> {
@@ -88,13 +123,17 @@ impl Batch {
 
 /// What remains of each: of the revocations, then of the jobs. An error has taken the whole batch
 /// with it.
-pub(super) async fn run(tx: &mut Tx, batch: &mut Batch) -> Result<Vec<Option<Outage>>, Fault> {
+pub(super) async fn run(
+    tx: &mut Tx,
+    batch: &mut Batch,
+    together: Together,
+) -> Result<Vec<Option<Outage>>, Fault> {
     let mut outages = Vec::with_capacity(batch.len());
-    let mut savepoint = FIRST;
-    if batch.revocations.len() > 1 {
-        // Whatever goes wrong here is left to each of them.
-        run_job(tx, &mut Together(&mut batch.revocations), savepoint).await?;
-        savepoint = NEXT;
+    let mut savepoint = NEXT;
+    match together {
+        Together::NoneWaited => savepoint = FIRST,
+        Together::Ended(ended) => revoking::keep(tx, &mut batch.revocations, ended),
+        Together::Undo => tx.session.batch_execute(UNDO).await?,
     }
     for revoking in &mut batch.revocations {
         if revoking.is_done() {
@@ -135,8 +174,7 @@ async fn run_job(
         }
     };
     tx.books.back_to(mark);
-    // The savepoint stays, for the next one.
-    tx.session.batch_execute("ROLLBACK TO SAVEPOINT job").await?;
+    tx.session.batch_execute(UNDO).await?;
     Ok(outage)
 }
 

@@ -4,9 +4,9 @@
 //! and then report success with a mere warning, for a commit that a failover may forget. What takes
 //! too long loses its connection instead, and with it any claim to know the outcome.
 
-use super::{fault::Fault, servers::Servers, tls::Tls};
+use super::{fault::Fault, servers::Servers, tls::Tls, tx::Parameter};
 use deadpool_postgres::ClientWrapper;
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, future::try_join_all, stream};
 use std::{
     ops::Deref,
     sync::{
@@ -21,7 +21,7 @@ use tokio::{
     time::timeout,
 };
 use tokio_postgres::{
-    AsyncMessage, Client, Config, Connection, NoTls,
+    AsyncMessage, Client, Config, Connection, NoTls, Row,
     config::{Host, TargetSessionAttrs},
     error::Severity,
 };
@@ -193,6 +193,23 @@ fn count(message: &AsyncMessage, warnings: &AtomicU64) {
 impl Session {
     pub(super) fn into_inner(self) -> ClientWrapper {
         self.sql
+    }
+
+    /// After this, statements that are begun together are sent in the order in which they are begun:
+    /// none of them has to be prepared first.
+    pub(super) async fn ready<const N: usize>(&self, statements: [&str; N]) -> Result<(), Fault> {
+        let prepared = statements.map(|statement| self.sql.prepare_cached(statement));
+        try_join_all(prepared).await?;
+        Ok(())
+    }
+
+    pub(super) async fn rows(
+        &self,
+        query: &str,
+        parameters: &[Parameter<'_>],
+    ) -> Result<Vec<Row>, Fault> {
+        let statement = self.sql.prepare_cached(query).await?;
+        Ok(self.sql.query(&statement, parameters).await?)
     }
 
     /// Commits what was begun. Any error leaves the outcome unknown: the session must be dropped.

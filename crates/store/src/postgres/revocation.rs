@@ -39,7 +39,7 @@ pub(super) async fn revoke(
     what: &Revocation,
     by: &By,
 ) -> Result<Found, Stop<StoreError>> {
-    tx.ready([&actor::query(), &tx::administered_before_end(), END]).await?;
+    tx.session.ready([&actor::query(), &tx::administered_before_end(), END]).await?;
     let ((), administered, ended) = try_join!(
         async { if of_itself(what, by) { Ok(()) } else { tx.check_actor(by).await } },
         async { Ok(tx.administered_before_end(&what.id, by.at).await?) },

@@ -1,15 +1,17 @@
-//! Revocations on their way through the writer: each by itself, or all that wait in one statement.
+//! Revocations on their way through the writer: all that wait in one statement, and each by itself
+//! that is out of the ordinary.
 //!
 //! Others hold up nobody's revocation but by their round trips, so those that wait together share
-//! them. What each has come to is as if it had been made alone: an epoch, an entry in the log and in
-//! the audit trail of its own.
+//! them, and begin with the transaction. What each has come to is as if it had been made alone: an
+//! epoch, an entry in the log and in the audit trail of its own.
 
 use super::{
     actor,
+    connection::Session,
     fault::Fault,
     job::{Body, Ran, kept},
     revocation::{self, Found, note},
-    rows::{Columns, signed},
+    rows::Columns,
     tx::{Parameter, Tx},
 };
 use crate::{
@@ -62,71 +64,60 @@ impl Body for Revoking {
     }
 }
 
-/// All that wait. Whatever is out of the ordinary is left to be made alone: what is not there or is
-/// over, what is an operator's, what is there twice; and everything if only one may not act.
-pub(super) struct Together<'a>(pub(super) &'a mut [Revoking]);
-
-/// They become visible at once, so the first of their epochs will do for all.
+/// They become visible at once, so the first of their epochs will do for all; and the right to write,
+/// which is taken before this in the same go, keeps it from changing.
 const END: &str = "UPDATE tokens SET revoked_at = asked.at, revoked_by = asked.actor,
-         revocation_reason = asked.reason, sealed_secret = NULL, changed_at = $6
+         revocation_reason = asked.reason, sealed_secret = NULL,
+         changed_at = (SELECT n + 1 FROM epoch)
      FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[])
          AS asked (id, owner, at, actor, reason)
      WHERE tokens.id = asked.id AND (asked.owner IS NULL OR tokens.owner = asked.owner)
          AND tokens.revoked_at IS NULL AND tokens.kind <> 'admin'
      RETURNING tokens.id, tokens.digest";
 
-type Ended = HashMap<TokenId, Option<Digest>>;
+/// The tokens that were ended, with the digests that they are found by.
+pub(super) type Ended = HashMap<TokenId, Option<Digest>>;
 
-impl Body for Together<'_> {
-    fn name(&self) -> &'static str {
-        "revoke together"
-    }
-
-    fn run<'a>(&'a mut self, tx: &'a mut Tx) -> BoxFuture<'a, Ran> {
-        Box::pin(async move {
-            match self.check_and_end(tx).await {
-                Ok((true, ended)) => {
-                    self.keep(tx, ended);
-                    Ran::Done
-                }
-                Ok((false, _)) => Ran::Refused,
-                Err(fault) => Ran::Stopped(fault),
-            }
-        })
-    }
+/// Before [`end_together`] is sent with others.
+pub(super) async fn ready(session: &Session) -> Result<(), Fault> {
+    session.ready([&actor::query(), END]).await
 }
 
-impl Together<'_> {
-    async fn check_and_end(&self, tx: &Tx) -> Result<(bool, Ended), Fault> {
-        tx.ready([&actor::query(), END]).await?;
-        let others = self.0.iter().filter(|one| !revocation::of_itself(&one.what, &one.by));
-        try_join!(tx.all_may_act(others.map(|one| &one.by)), self.end(tx))
-    }
+/// Ends all that wait, in one statement. Whatever is out of the ordinary is left to be made alone:
+/// what is not there or is over, what is an operator's, what is there twice. `None` if only one may
+/// not act: then this must be undone, and all is left.
+pub(super) async fn end_together(
+    session: &Session,
+    all: &[Revoking],
+) -> Result<Option<Ended>, Fault> {
+    let others = all.iter().filter(|one| !revocation::of_itself(&one.what, &one.by));
+    let may_act = session.all_may_act(others.map(|one| &one.by));
+    let (all_may, ended) = try_join!(may_act, end(session, all))?;
+    Ok(all_may.then_some(ended))
+}
 
-    async fn end(&self, tx: &Tx) -> Result<Ended, Fault> {
-        let all = || self.0.iter().map(|one| (&one.what, &one.by));
-        let ids: Vec<_> = all().map(|(what, _)| what.id.as_str()).collect();
-        let owners: Vec<_> =
-            all().map(|(what, _)| what.owner.as_ref().map(OwnerId::as_str)).collect();
-        let times: Vec<_> = all().map(|(_, by)| by.at.as_millis()).collect();
-        let actors: Vec<_> = all().map(|(_, by)| by.actor.as_str()).collect();
-        let reasons: Vec<_> = all().map(|(what, _)| what.reason.as_str()).collect();
-        let epoch = signed(tx.next_epoch());
-        let asked: [Parameter<'_>; 6] = [&ids, &owners, &times, &actors, &reasons, &epoch];
-        let rows = tx.rows(END, &asked).await?;
-        let ended = rows.iter().map(|row| {
-            let mut columns = Columns::of(row);
-            Ok((columns.token_id()?, columns.digest_or_null()?))
-        });
-        ended.collect()
-    }
+async fn end(session: &Session, all: &[Revoking]) -> Result<Ended, Fault> {
+    let all = || all.iter().map(|one| (&one.what, &one.by));
+    let ids: Vec<_> = all().map(|(what, _)| what.id.as_str()).collect();
+    let owners: Vec<_> = all().map(|(what, _)| what.owner.as_ref().map(OwnerId::as_str)).collect();
+    let times: Vec<_> = all().map(|(_, by)| by.at.as_millis()).collect();
+    let actors: Vec<_> = all().map(|(_, by)| by.actor.as_str()).collect();
+    let reasons: Vec<_> = all().map(|(what, _)| what.reason.as_str()).collect();
+    let asked: [Parameter<'_>; 5] = [&ids, &owners, &times, &actors, &reasons];
+    let rows = session.rows(END, &asked).await?;
+    let ended = rows.iter().map(|row| {
+        let mut columns = Columns::of(row);
+        Ok((columns.token_id()?, columns.digest_or_null()?))
+    });
+    ended.collect()
+}
 
-    fn keep(&mut self, tx: &mut Tx, mut ended: Ended) {
-        for one in self.0.iter_mut() {
-            let Some(digest) = ended.remove(&one.what.id) else { continue };
-            note(tx, &one.what, digest, &one.by);
-            one.reply.keep(Ok((Found::Active, tx.books.epoch)));
-            one.done = true;
-        }
+/// Writes down what was ended together, each as if it had been made alone.
+pub(super) fn keep(tx: &mut Tx, all: &mut [Revoking], mut ended: Ended) {
+    for one in all {
+        let Some(digest) = ended.remove(&one.what.id) else { continue };
+        note(tx, &one.what, digest, &one.by);
+        one.reply.keep(Ok((Found::Active, tx.books.epoch)));
+        one.done = true;
     }
 }

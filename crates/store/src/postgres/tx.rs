@@ -11,7 +11,6 @@ use crate::{
     By, Change, Epoch, Idempotency, IssuedBefore, KeyRing, StoreError,
     mutation::{ADMINISTERED_MILLIS, forgotten},
 };
-use futures_util::future::try_join_all;
 use rescind_core::{Timestamp, TokenId};
 use std::sync::Arc;
 use tokio_postgres::{Row, types::ToSql};
@@ -26,21 +25,12 @@ pub(super) struct Tx {
 }
 
 impl Tx {
-    /// After this, statements that are begun together are sent in the order in which they are begun:
-    /// none of them has to be prepared first.
-    pub(super) async fn ready<const N: usize>(&self, statements: [&str; N]) -> Result<(), Fault> {
-        let prepared = statements.map(|statement| self.session.prepare_cached(statement));
-        try_join_all(prepared).await?;
-        Ok(())
-    }
-
     pub(super) async fn rows(
         &self,
         query: &str,
         parameters: &[Parameter<'_>],
     ) -> Result<Vec<Row>, Fault> {
-        let statement = self.session.prepare_cached(query).await?;
-        Ok(self.session.query(&statement, parameters).await?)
+        self.session.rows(query, parameters).await
     }
 
     pub(super) async fn row(

@@ -9,7 +9,7 @@
 //! commit whose own wait was cut short.
 
 use super::{
-    batch::{self, Batch},
+    batch::{self, Batch, Together},
     books::Books,
     connection::{Connector, Session},
     durability::{self, Durability},
@@ -129,10 +129,10 @@ impl Writer {
         }
         crash_point!("before_begin");
         let written = timeout(BATCH_TIMEOUT, async {
-            let mut tx = self.begin().await?;
+            let (mut tx, together) = self.begin(&batch.revocations).await?;
             self.check_not_ahead(&tx.books)?;
             crash_point!("after_begin");
-            let outages = batch::run(&mut tx, batch).await?;
+            let outages = batch::run(&mut tx, batch, together).await?;
             Ok((tx, outages))
         });
         let (tx, outages) = match written.await {
@@ -155,14 +155,13 @@ impl Writer {
         Ok(outages)
     }
 
-    /// Before anything was sent that could change something, a connection that turns out to be dead
-    /// is made anew once.
-    async fn begin(&mut self) -> Result<Tx, Fault> {
+    /// A connection that turns out to be dead is made anew once: nothing was committed over it.
+    async fn begin(&mut self, revocations: &[Revoking]) -> Result<(Tx, Together), Fault> {
         let session = self.session().await?;
-        match batch::begin(session, &self.keys).await {
+        match batch::begin(session, &self.keys, revocations).await {
             Err(Fault::Sql(error)) if error.is_closed() => {
                 self.session = None;
-                batch::begin(self.session().await?, &self.keys).await
+                batch::begin(self.session().await?, &self.keys, revocations).await
             }
             begun => begun,
         }
