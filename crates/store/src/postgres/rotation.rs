@@ -35,7 +35,8 @@ pub(super) async fn rotate(
     let new = holder.successor(&what, &old, by);
     // First the end of the old one, so that it does not count against its successor.
     let old = end(tx, old, digest, &what, by).await?;
-    tokens::add(tx, &holder, &new, what.material, by).await.map_err(token::refused)?;
+    let active = tokens::active(tx, &new.owner, new.kind, by.at).await?;
+    tokens::add(tx, &holder, active, &new, what.material, by).await.map_err(token::refused)?;
     tx.require_administered(administered, by.at).await?;
     tx.remember(what.idempotency, new.id.as_str(), by).await?;
     Ok(Created::Now(Rotated { new, old }))

@@ -11,23 +11,30 @@ use crate::{
     mutation::token::{self, Holder, secret_place},
     rows::{self, overlap_millis},
 };
+use futures_util::try_join;
 use rescind_core::{
     ACTIVE_TOKENS_MAX, Digest, NetworkSet, OwnerId, Timestamp, TokenId, TokenKind, TokenRecord,
     TokenState, TokenUpdate, may_have_another, may_issue,
 };
 
+/// All questions are sent together: others wait for the right to write.
 pub(super) async fn issue(
     tx: &mut Tx,
     new: NewToken,
     by: &By,
 ) -> Result<Created<TokenRecord>, Stop<IssueError>> {
-    if let Some(made) = tx.made_before(new.idempotency, by).await? {
+    let ((), made, holder, active) = try_join!(
+        tx.check_actor(by),
+        tx.made_before(new.idempotency, by),
+        async { Ok(holder(tx, &new.owner, new.kind).await?) },
+        async { Ok(active(tx, &new.owner, new.kind, by.at).await?) },
+    )?;
+    if let Some(made) = made {
         return Ok(Created::Before(made_token(tx, &made).await?));
     }
-    let holder = holder(tx, &new.owner, new.kind).await?;
     let holder = holder.ok_or(Stop::Refused(IssueError::UnknownOwner))?;
     let record = holder.issued(&new, by);
-    add(tx, &holder, &record, new.material, by).await?;
+    add(tx, &holder, active, &record, new.material, by).await?;
     tx.remember(new.idempotency, record.id.as_str(), by).await?;
     Ok(Created::Now(record))
 }
@@ -38,13 +45,17 @@ pub(super) async fn holder(
     owner: &OwnerId,
     kind: TokenKind,
 ) -> Result<Option<Holder>, Fault> {
-    let Some(owner) = owners::get(tx, owner).await? else { return Ok(None) };
-    let query = format!(
-        "SELECT {NOT_BEFORE} FROM owners, (SELECT $2::text AS kind) AS tokens WHERE owners.id = $1"
-    );
-    let row = tx.row(&query, &[&owner.id.as_str(), &kind.as_str()]).await?;
+    let bound = async { tx.row(&not_before(), &[&owner.as_str(), &kind.as_str()]).await };
+    let (owner, row) = try_join!(owners::get(tx, owner), bound)?;
     let not_before = row.map(|row| Columns::of(&row).time_or_null()).transpose()?.flatten();
-    Ok(Some(Holder { owner, not_before }))
+    Ok(owner.map(|owner| Holder { owner, not_before }))
+}
+
+/// Of all tokens of one kind that one owner has.
+fn not_before() -> String {
+    format!(
+        "SELECT {NOT_BEFORE} FROM owners, (SELECT $2::text AS kind) AS tokens WHERE owners.id = $1"
+    )
 }
 
 /// The owner is asked here, inside: a check made before could have been overtaken by the suspension
@@ -52,13 +63,13 @@ pub(super) async fn holder(
 pub(super) async fn add(
     tx: &mut Tx,
     holder: &Holder,
+    active: usize,
     record: &TokenRecord,
     material: Material,
     by: &By,
 ) -> Result<(), Stop<IssueError>> {
     may_issue(&holder.owner, record.kind, &record.scopes)
         .map_err(|denial| Stop::Refused(denial.into()))?;
-    let active = active(tx, holder, record.kind, by.at).await?;
     may_have_another(active).map_err(|denial| Stop::Refused(denial.into()))?;
     match insert(tx, record, &material).await {
         Err(fault) if fault.is_duplicate() => return Err(Stop::Refused(IssueError::Exists)),
@@ -137,16 +148,23 @@ pub(super) async fn write(tx: &Tx, record: &TokenRecord, raises_epoch: bool) -> 
 }
 
 /// How many are in force, counted no further than the rule asks.
-async fn active(tx: &Tx, holder: &Holder, kind: TokenKind, now: Timestamp) -> Result<usize, Fault> {
+pub(super) async fn active(
+    tx: &Tx,
+    owner: &OwnerId,
+    kind: TokenKind,
+    now: Timestamp,
+) -> Result<usize, Fault> {
     let most = i64::try_from(ACTIVE_TOKENS_MAX).unwrap_or(i64::MAX);
-    let query = "SELECT count(*) FROM (SELECT 1 FROM tokens
+    let query = format!(
+        "SELECT count(*) FROM (SELECT 1 FROM tokens
          WHERE owner = $1 AND kind = $2 AND revoked_at IS NULL
-             AND issued_at >= $3 AND (expires_at IS NULL OR expires_at > $4)
-         LIMIT $5) AS active";
-    let start = holder.start().as_millis();
-    let owner = holder.owner.id.as_str();
-    let (kind, now) = (kind.as_str(), now.as_millis());
-    let row = tx.row(query, &[&owner, &kind, &start, &now, &most]).await?;
+             AND issued_at >= coalesce(({}), $3) AND (expires_at IS NULL OR expires_at > $4)
+         LIMIT $5) AS active",
+        not_before()
+    );
+    let (owner, kind) = (owner.as_str(), kind.as_str());
+    let (ever, now) = (Timestamp::MIN.as_millis(), now.as_millis());
+    let row = tx.row(&query, &[&owner, &kind, &ever, &now, &most]).await?;
     let count = row.map(|row| Columns::of(&row).count()).transpose()?;
     Ok(count.map_or(0, |count| usize::try_from(count).unwrap_or(usize::MAX)))
 }
