@@ -18,7 +18,7 @@
 //!
 //! It starts sealed and loads the whole set, *then* registers, so that a node that loads for long
 //! holds up nobody. Each renewal goes the way above. A doorbell makes it read the log at once and
-//! acknowledge; it is a hint and may be lost. A request that fails or takes too long costs its
+//! acknowledge, and a push brings what the log would say; both are hints and may be lost. A request that fails or takes too long costs its
 //! connection, and the next attempt comes after a pause; meanwhile the lease simply runs out by
 //! itself, because every verification looks at the clock ([`Gate`](crate::Gate)).
 //!
@@ -181,12 +181,20 @@ impl Node {
         self.applied
     }
 
+    /// Whether a push had better be kept until this has ended: it would only be a doorbell now.
+    pub fn is_reading(&self) -> bool {
+        matches!(self.doing, Doing::Asking { what: Asked::Log { .. }, .. })
+    }
+
     /// One event, at the moment when it is told. The last effect is always [`Effect::WakeAt`],
     /// unless the node has stopped.
     pub fn step<C>(&mut self, event: Event<C>, now: BootInstant) -> Vec<Effect<C>> {
         let mut effects = match event {
             Event::Tick => self.tick(now),
             Event::Doorbell { epoch } => self.doorbell(epoch, now),
+            Event::Pushed { after, epoch, timeline, changes } => {
+                self.pushed(after, (epoch, timeline, changes), now)
+            }
             Event::Applied { epoch } => self.applied_past_us(epoch),
             Event::IndexLost => self.index_lost(now),
             Event::Stop => self.stop(now),
@@ -229,6 +237,27 @@ impl Node {
             effects.extend(self.read_log(None, now));
         }
         effects
+    }
+
+    /// Nothing is read if this is all that is missing: the same as the log would say now, from
+    /// whoever holds the right to write it. It extends no lease. While the log is being read it is
+    /// not known of which history that will be.
+    fn pushed<C>(
+        &mut self,
+        after: Epoch,
+        (epoch, timeline, changes): (Epoch, Timeline, C),
+        now: BootInstant,
+    ) -> Vec<Effect<C>> {
+        let follows = after == self.applied || !self.rules.keeps(Rule::PushFollows);
+        let same = self.timeline == Some(timeline) && !self.is_reading();
+        let same = same || !self.rules.keeps(Rule::PushOfOneHistory);
+        let known = self.doubted.is_some() || epoch <= self.applied;
+        if !self.registered || self.doing == Doing::Stopped || known || !follows || !same {
+            return self.doorbell(epoch, now);
+        }
+        self.applied = epoch;
+        self.rung = self.rung.filter(|rung| *rung > epoch);
+        vec![Effect::Apply { epoch, changes }, self.acknowledgement()]
     }
 
     fn applied_past_us<C>(&mut self, epoch: Epoch) -> Vec<Effect<C>> {

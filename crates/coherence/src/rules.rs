@@ -82,11 +82,17 @@ pub enum Rule {
     /// A record that was fetched goes into the index only if the index has not moved past the
     /// snapshot that it was fetched from. Without: what was revoked meanwhile comes back.
     FetchedIsNotOlder,
+    /// What was pushed is applied only if it follows on what was applied. Without: what lies in
+    /// between is skipped, and acknowledged.
+    PushFollows,
+    /// And only if it is of the history that the index follows. Without: a push that was on its way
+    /// while the database was restored counts for a number that means something else now.
+    PushOfOneHistory,
 }
 
 impl Rule {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::LeaseRunsOut,
         Self::RevokerWaits,
         Self::WaitForTheSilent,
@@ -114,6 +120,8 @@ impl Rule {
         Self::KnownOutcome,
         Self::RegisterOnce,
         Self::FetchedIsNotOlder,
+        Self::PushFollows,
+        Self::PushOfOneHistory,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -145,6 +153,8 @@ impl Rule {
             Self::KnownOutcome => "known-outcome",
             Self::RegisterOnce => "register-once",
             Self::FetchedIsNotOlder => "fetched-is-not-older",
+            Self::PushFollows => "push-follows",
+            Self::PushOfOneHistory => "push-of-one-history",
         }
     }
 }
@@ -216,7 +226,7 @@ mod tests {
             let same = Rule::ALL.into_iter().filter(|other| other.name() == rule.name());
             assert_eq!(same.count(), 1, "{}", rule.name());
         }
-        assert_eq!(Rule::ALL.len(), Rule::FetchedIsNotOlder as usize + 1);
+        assert_eq!(Rule::ALL.len(), Rule::PushOfOneHistory as usize + 1);
     }
 
     #[cfg(feature = "ablation")]

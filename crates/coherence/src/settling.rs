@@ -60,6 +60,9 @@ pub enum Event {
     Acknowledged { by: Member, epoch: Epoch },
     /// The answer to [`Effect::ReadMembers`]: all rows and `epoch.n`, from one snapshot.
     Members { covers: Epoch, epoch: Epoch, rows: Vec<MemberRow> },
+    /// All rows, as the very connection that committed this epoch has read them behind the commit.
+    /// Whatever is `Committed` up to here, and is told later, need not read them first.
+    MembersBehind { epoch: Epoch, rows: Vec<MemberRow> },
     /// The rows could not be read.
     Failed,
     /// A hint that rows have changed: read them again at once.
@@ -164,6 +167,7 @@ impl Settler {
             }
             Event::Acknowledged { by, epoch } => self.acknowledged(by, epoch),
             Event::Members { covers, epoch, rows } => self.members(covers, epoch, rows, now),
+            Event::MembersBehind { epoch, rows } => self.members_behind(epoch, rows),
             Event::Failed => self.look_later(now),
             Event::RowsChanged => self.look_soon(now),
             Event::Tick => self.tick(now),
@@ -173,7 +177,8 @@ impl Settler {
         effects
     }
 
-    /// `now` is `tw`: after the commit, and before the rows are read.
+    /// `now` is `tw`: after the commit. The rows are read after the commit too, before `tw` or after
+    /// it: whoever is not among them has registered since, and reads the log afterwards.
     fn committed(&mut self, epoch: Epoch, now: BootInstant) -> Vec<Effect> {
         if epoch <= self.settled.epoch {
             return vec![Effect::Settled(Settled { epoch, ..self.settled })];
@@ -186,8 +191,26 @@ impl Settler {
             self.covered = epoch; // Whoever has joined since they were read is not among them.
             return vec![];
         }
+        if epoch <= self.covered {
+            if self.reading.is_none() && self.look_at.is_none() {
+                return self.look_later(now);
+            }
+            return vec![];
+        }
         // A reading that is under way may have begun before this commit; the next one covers it.
         if self.reading.is_none() { self.look(now) } else { vec![] }
+    }
+
+    fn members_behind(&mut self, epoch: Epoch, rows: Vec<MemberRow>) -> Vec<Effect> {
+        if self.rules.keeps(Rule::CommitBeforeMembers) && epoch >= self.covered {
+            self.cover(epoch, rows);
+        }
+        vec![]
+    }
+
+    fn cover(&mut self, epoch: Epoch, rows: Vec<MemberRow>) {
+        self.heard.retain(|by, _| rows.iter().any(|row| row.member == *by));
+        (self.rows, self.covered) = (rows, epoch);
     }
 
     fn acknowledged(&mut self, by: Member, epoch: Epoch) -> Vec<Effect> {
@@ -212,8 +235,7 @@ impl Settler {
         if covers < self.covered {
             return vec![]; // A late answer, from before the one that is known.
         }
-        self.heard.retain(|by, _| rows.iter().any(|row| row.member == *by));
-        (self.rows, self.covered) = (rows, covers);
+        self.cover(covers, rows);
         let uncovered = self.waiting.last_key_value().is_some_and(|(&last, _)| last > covers);
         if uncovered || self.look_at.is_some() { self.look(now) } else { self.look_later(now) }
     }

@@ -45,6 +45,9 @@ pub enum Event<C> {
     Failed { link: Link },
     /// A hint that the log has grown up to here: NOTIFY, or a message from the revoker.
     Doorbell { epoch: Epoch },
+    /// Whoever has just committed these changes says what they are: all that lies between `after`
+    /// and `epoch`. A hint as well, unless they follow on what is applied.
+    Pushed { after: Epoch, epoch: Epoch, timeline: Timeline, changes: C },
     /// The index was changed past the machine, by this node's own writes: it is now exactly at this
     /// epoch. Told after the change, under the publisher's lock or in the order of publication.
     Applied { epoch: Epoch },
@@ -71,6 +74,7 @@ impl<C> Event<C> {
             | Self::Unregistered { link } => Some(link),
             Self::Tick
             | Self::Doorbell { .. }
+            | Self::Pushed { .. }
             | Self::Applied { .. }
             | Self::IndexLost
             | Self::Stop => None,
@@ -102,7 +106,7 @@ pub enum Effect<C> {
     /// In one snapshot, on a new statement of the primary: the changes after `after`, `epoch.n`,
     /// `pg_is_in_recovery()` and the timeline. Answer: [`Event::Log`].
     ReadLog { link: Link, after: Epoch },
-    /// Bring the index to this epoch. Nothing to do if the publisher is there already or beyond.
+    /// Bring the index to this epoch: from what was read, or what was pushed. Nothing to do if the publisher is there already or beyond.
     Apply { epoch: Epoch, changes: C },
     /// `Gate::open_until`
     OpenUntil { end: BootInstant },

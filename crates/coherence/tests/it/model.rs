@@ -60,6 +60,10 @@ pub struct Bounds {
     pub drift: bool,
     /// Acknowledgements go directly to the revoker as well.
     pub direct: bool,
+    /// Whoever commits says what, directly. The last one is on its way, earlier ones are lost.
+    pub pushes: bool,
+    /// The rows may be read behind the commit.
+    pub behind: bool,
     pub reaper: bool,
 }
 
@@ -81,6 +85,8 @@ impl Bounds {
             attempts: 1,
             drift: false,
             direct: false,
+            pushes: false,
+            behind: false,
             reaper: false,
         }
     }

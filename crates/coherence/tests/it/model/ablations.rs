@@ -44,6 +44,8 @@ ablations! {
     truth_going_back_unnoticed: NoticeTheTruthGoingBack, "P", Bounds { restores: 1, others: 1, attempts: 2, ..LEAST };
     registered_twice: RegisterOnce, "P", Bounds { reaper: true, timeouts: 1, ..LEAST };
     older_record_put_into_the_index: FetchedIsNotOlder, "P", Bounds { fetches: 1, ..Bounds::least(3) };
+    push_that_does_not_follow: PushFollows, "P", Bounds { pushes: true, others: 1, ..LEAST };
+    push_from_before_a_restore: PushOfOneHistory, "P", Bounds { pushes: true, restores: 1, others: 1, attempts: 2, ..Bounds::least(3) };
     unknown_outcome_answered: KnownOutcome, "P", LEAST;
 }
 

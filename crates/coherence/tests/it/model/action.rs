@@ -22,6 +22,7 @@ pub enum Action {
     CarryOut(usize),
     Tick(usize),
     Doorbell(usize),
+    HearPush(usize),
     Verify(usize),
     /// The token is fetched, and put into the index.
     Fetch(usize),
@@ -36,6 +37,7 @@ pub enum Action {
     /// As the middle one of three changes in one transaction.
     CommitInBatch,
     LoseCommit,
+    ReadBehind,
     HearCommit,
     ReadMembers {
         fenced: bool,
@@ -79,8 +81,8 @@ impl Model for Bounds {
             Advance | AdvanceWhileSlow(_) | AdvanceWhileRevokerIsFast | WallClockSteps => {
                 next.clocks(action)
             }
-            Serve(at) | Hear(at) | CarryOut(at) | Tick(at) | Doorbell(at) | Verify(at)
-            | Fetch(at) | Put(at) | Crash(at) | Start(at) | Stop(at) => {
+            Serve(at) | Hear(at) | CarryOut(at) | Tick(at) | Doorbell(at) | HearPush(at)
+            | Verify(at) | Fetch(at) | Put(at) | Crash(at) | Start(at) | Stop(at) => {
                 next.holder(at, action, self)
             }
             CommitOther | Replicate | FailOver | Restore | DrawNumber => {
@@ -141,6 +143,9 @@ impl Bounds {
             if !process.fenced && state.database.primary.epoch() > process.node.applied() {
                 actions.push(Doorbell(at));
             }
+            if process.push.is_some() {
+                actions.push(HearPush(at));
+            }
         } else {
             actions.push(CarryOut(at));
         }
@@ -186,7 +191,12 @@ impl Bounds {
                     actions.push(DrawNumber);
                 }
             }
-            Stage::Committed { .. } => actions.push(HearCommit),
+            Stage::Committed { .. } => {
+                actions.push(HearCommit);
+                if self.behind && revoker.read_behind.is_none() {
+                    actions.push(ReadBehind);
+                }
+            }
             Stage::Settling => {
                 actions.push(RevokerTick);
                 if revoker.hint {

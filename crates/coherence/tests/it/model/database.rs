@@ -3,6 +3,7 @@
 //! Each write is one transaction and atomic. With synchronous replication a commit is on the
 //! standby when it is visible, so the standby need not be modelled; without, it lags behind.
 
+use rescind_coherence::node::Event;
 use rescind_coherence::{DeadRow, Epoch, Member, MemberRow, Rule, Timeline};
 
 use super::Bounds;
@@ -69,6 +70,12 @@ impl Server {
                 (self.log.len() as Epoch, true)
             }
         }
+    }
+
+    /// What a commit says of itself, that began after this epoch.
+    pub fn push(&self, after: Epoch) -> Event<bool> {
+        let (epoch, timeline, changes) = (self.epoch(), self.timeline, self.revoked_after(after));
+        Event::Pushed { after, epoch, timeline, changes }
     }
 
     fn row(&mut self, member: Member) -> Option<&mut MemberRow> {

@@ -32,6 +32,13 @@ whole_spaces! {
     database_restored_from_a_backup:
         Bounds { restores: 1, others: 1, attempts: 2, ..LEAST };
 
+    rows_read_behind_the_commit:
+        Bounds { behind: true, crashes: 1, timeouts: 1, ..LEAST };
+    changes_pushed_by_whoever_commits:
+        Bounds { pushes: true, behind: true, direct: true, others: 1, batches: true, ..Bounds::least(3) };
+    changes_pushed_before_a_restore:
+        Bounds { pushes: true, restores: 1, others: 1, attempts: 2, ..Bounds::least(3) };
+
     #[ignore = "minutes: just model"]
     most_faults_at_once:
         Bounds { drift: true, failovers: 1, crashes: 1, timeouts: 1, attempts: 2, ..LEAST };

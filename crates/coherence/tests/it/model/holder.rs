@@ -42,6 +42,8 @@ pub struct Process {
     pub verification: Option<Found>,
     /// An acknowledgement on its way to the revoker.
     pub direct: Option<(Member, Epoch)>,
+    /// A push on its way to it.
+    pub push: Option<Event<bool>>,
     /// Has heard of the database since it was restored.
     pub knows_restore: bool,
 }
@@ -83,6 +85,7 @@ impl Holder {
             fenced: false,
             verification: None,
             direct: None,
+            push: None,
             knows_restore: true,
         };
         let effects = process.node.step(Event::Tick, now);
@@ -211,6 +214,12 @@ impl Process {
             self.revoked = revoked;
             self.changed();
         }
+        Some(())
+    }
+
+    pub fn hear_push(&mut self, now: BootInstant) -> Option<()> {
+        let effects = self.node.step(self.push.take()?, now);
+        self.told(effects);
         Some(())
     }
 

@@ -22,6 +22,8 @@ pub struct Revoker {
     pub asked: Option<Epoch>,
     /// Rows have changed since they were read.
     pub hint: bool,
+    /// What was read behind the commit, and is not heard yet.
+    pub read_behind: Option<Vec<MemberRow>>,
     /// Only without [`Rule::CommitBeforeMembers`].
     read_early: Option<Vec<MemberRow>>,
 }
@@ -49,6 +51,7 @@ impl Revoker {
             stepped: 0,
             asked: None,
             hint: false,
+            read_behind: None,
             read_early: None,
         }
     }
@@ -59,6 +62,10 @@ impl Revoker {
 
     pub fn reads_early(&mut self, database: &Database) {
         self.read_early = Some(database.primary.members.clone());
+    }
+
+    pub fn reads_behind(&mut self, database: &Database) {
+        self.read_behind = Some(database.primary.members.clone());
     }
 
     pub fn has_read_early(&self) -> bool {
@@ -91,6 +98,9 @@ impl Revoker {
     /// The commit has returned: publish, then settle.
     pub fn hear_commit(&mut self, epoch: Epoch, now: BootInstant, verdict: &mut Verdict) {
         self.stage = Stage::Settling;
+        if let Some(rows) = self.read_behind.take() {
+            self.tell(Event::MembersBehind { epoch, rows }, now, verdict);
+        }
         self.tell(Event::Applied { by: REVOKER, epoch }, now, verdict);
         self.tell(Event::Committed { epoch }, now, verdict);
     }
@@ -138,7 +148,8 @@ impl Revoker {
         if self.stage == Stage::Answered {
             // It has nothing more to do; what it remembers would only make states differ.
             self.settler = Settler::new(TIMING, Rules::ALL);
-            (self.asked, self.hint, self.read_early) = (None, false, None);
+            (self.asked, self.hint) = (None, false);
+            (self.read_behind, self.read_early) = (None, None);
         }
     }
 

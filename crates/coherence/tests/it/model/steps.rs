@@ -1,7 +1,7 @@
 //! What each step does.
 
 use rescind_coherence::node::{Effect, Event};
-use rescind_coherence::{BootInstant, Node};
+use rescind_coherence::{BootInstant, Epoch, Node};
 
 use super::action::Action::{self, *};
 use super::database::Entry;
@@ -40,6 +40,7 @@ impl State {
                 let effects = process.node.step(Event::Doorbell { epoch }, now);
                 process.told(effects);
             }
+            HearPush(_) => process.hear_push(now)?,
             Stop(_) => {
                 let effects = process.node.step(Event::Stop, now);
                 process.told(effects);
@@ -57,7 +58,7 @@ impl State {
                 return Some(());
             }
         }
-        if matches!(action, Hear(_) | Tick(_) | Doorbell(_) | Stop(_)) {
+        if matches!(action, Hear(_) | HearPush(_) | Tick(_) | Doorbell(_) | Stop(_)) {
             changed = process.begin(&mut self.database, bounds);
         }
         self.revoker.hint |= changed;
@@ -66,6 +67,7 @@ impl State {
 
     pub fn revoker(&mut self, action: Action, bounds: &Bounds) -> Option<()> {
         let now = self.revoker.local(self.time);
+        let before = self.database.primary.epoch();
         let (revoker, verdict) = (&mut self.revoker, &mut self.verdict);
         match action {
             ReadMembersEarly => revoker.reads_early(&self.database),
@@ -76,6 +78,7 @@ impl State {
                 self.database.primary.log.push(Entry::Other);
             }
             LoseCommit => revoker.lose_commit(bounds, verdict),
+            ReadBehind => revoker.reads_behind(&self.database),
             HearCommit => {
                 let Stage::Committed { epoch } = revoker.stage else { return None };
                 revoker.hear_commit(epoch, now, verdict);
@@ -95,7 +98,17 @@ impl State {
                 doomed.into_iter().for_each(|dead| self.database.primary.reap(dead));
             }
         }
+        self.pushed(before, bounds);
         Some(())
+    }
+
+    /// Whoever has committed says so to all.
+    fn pushed(&mut self, before: Epoch, bounds: &Bounds) {
+        if bounds.pushes && self.database.primary.epoch() > before {
+            let push = self.database.primary.push(before);
+            let alive = self.holders.iter_mut().filter_map(|at| at.process.as_mut());
+            alive.for_each(|process| process.push = Some(push));
+        }
     }
 
     pub fn forget_what_is_over(&mut self, bounds: &Bounds) {
@@ -111,7 +124,9 @@ impl State {
         match action {
             CommitOther => {
                 self.others += 1;
+                let before = self.database.primary.epoch();
                 self.database.primary.log.push(Entry::Other);
+                self.pushed(before, bounds);
             }
             DrawNumber => self.database.primary.log.push(Entry::Drawn),
             Replicate => self.database.standby = Some(self.database.primary.clone()),

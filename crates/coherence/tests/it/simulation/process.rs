@@ -38,6 +38,7 @@ pub enum What {
     Committed {
         batch: u64,
         written: Vec<(Token, Epoch, bool)>,
+        committed: Committed,
     },
     TimedOut {
         batch: u64,
@@ -68,6 +69,13 @@ pub enum What {
         revoked: bool,
         epoch: Epoch,
     },
+}
+
+/// What whoever commits has for the others, and for whoever waits.
+#[derive(Clone, Debug)]
+pub struct Committed {
+    pub push: NodeEvent<Changes>,
+    pub rows: settling::Event,
 }
 
 impl World {

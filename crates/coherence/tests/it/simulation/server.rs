@@ -4,7 +4,7 @@ use rescind_coherence::{Epoch, Rule, node, settling};
 
 use super::database::{Database, Write, Written};
 use super::network::End;
-use super::process::What;
+use super::process::{Committed, What};
 use super::world::{Event, World};
 use super::{MILLISECOND, Token};
 
@@ -165,6 +165,7 @@ impl World {
         let Some(Request { at, life, server, body }) = self.writes.get(&write).cloned() else {
             return;
         };
+        let after = self.database.servers[server].epoch();
         let written = self.database.servers[server].write(body.write(), apart);
         let epoch = self.database.servers[server].epoch();
         match (body, written) {
@@ -184,10 +185,20 @@ impl World {
                 if written.iter().any(|(_, _, new)| *new) {
                     self.tell_all(End::Database, || What::Hear(node::Event::Doorbell { epoch }));
                 }
-                self.answer(at, life, What::Committed { batch, written });
+                let committed = self.behind(server, after);
+                self.answer(at, life, What::Committed { batch, written, committed });
             }
             _ => {}
         }
+    }
+
+    /// What is read behind a commit: who is there, and what it has changed.
+    fn behind(&self, server: usize, after: Epoch) -> Committed {
+        let state = &self.database.servers[server];
+        let (epoch, changes) = (state.epoch(), state.after(after));
+        let timeline = Database::timeline(server);
+        let push = node::Event::Pushed { after, epoch, timeline, changes };
+        Committed { push, rows: settling::Event::MembersBehind { epoch, rows: state.rows() } }
     }
 }
 

@@ -7,7 +7,7 @@ use rescind_coherence::{BootInstant, Epoch, Rule, Settled};
 
 use super::database::Write;
 use super::network::End;
-use super::process::What;
+use super::process::{Committed, What};
 use super::server::Body;
 use super::world::{Event, World};
 use super::{MILLISECOND, SECOND, Token};
@@ -22,7 +22,9 @@ impl World {
                 self.process(at).into_iter().for_each(|process| process.jobs.push_back(token));
                 self.next_batch(at);
             }
-            What::Committed { batch, written } => self.committed(at, batch, written),
+            What::Committed { batch, written, committed } => {
+                self.committed(at, batch, written, committed);
+            }
             What::TimedOut { batch } => self.timed_out(at, batch),
             What::PublishersLog { epoch, changes } => self.log_read(at, epoch, &changes),
             _ => {}
@@ -47,14 +49,24 @@ impl World {
         self.after(SECOND, Event::On { at, life, what: What::TimedOut { batch } });
     }
 
-    fn committed(&mut self, at: usize, batch: u64, written: Vec<(Token, Epoch, bool)>) {
+    fn committed(
+        &mut self,
+        at: usize,
+        batch: u64,
+        written: Vec<(Token, Epoch, bool)>,
+        Committed { push, rows }: Committed,
+    ) {
         let Some(process) = self.process(at) else { return };
         if process.batch.take_if(|(id, _)| *id == batch).is_none() {
             return; // It has timed out; nobody waits any more.
         }
         let last = written.iter().map(|(_, epoch, _)| *epoch).max().unwrap_or_default();
+        self.settle(at, rows);
         self.publish(at, &written, last);
-        self.tell_all(End::Host(at), || What::Hear(NodeEvent::Doorbell { epoch: last }));
+        // Numbers of a sequence have gaps, and what lies in one may still be on its way.
+        let news = written.iter().any(|(_, _, new)| *new) && self.keeps(Rule::GaplessEpochs);
+        let ring = if news { push } else { NodeEvent::Doorbell { epoch: last } };
+        self.tell_all(End::Host(at), || What::Hear(ring.clone()));
         for (token, epoch, new) in written {
             if !new && !self.keeps(Rule::SettleRepeats) {
                 self.answered(at, token, Settled::alone(epoch));
