@@ -25,7 +25,7 @@ pub mod conformance;
 pub use model::*;
 pub use seal::{KeyId, KeyRing, KeyRingError};
 pub use shared::{
-    Applied, Bell, Contact, Doorbell, Fetched, LoadError, Loaded, LogPage, Member, Ring, Roll,
-    SharedStore,
+    Applied, Bell, Committed, Contact, Doorbell, Fetched, LoadError, Loaded, LogPage, Member, Ring,
+    Roll, SharedStore,
 };
 pub use traits::{Follower, ReadStore, Settler, Store, WriteStore};

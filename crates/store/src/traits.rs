@@ -1,7 +1,7 @@
 //! The seam: reading apart from writing, and the follower that is told of each commit.
 
 use crate::{
-    AllRevoked, AuditFilter, AuditRow, By, Change, Created, Epoch, IssueError, NewOwner,
+    AllRevoked, AuditFilter, AuditRow, By, Change, Committed, Created, Epoch, IssueError, NewOwner,
     NewRotation, NewToken, OwnerError, OwnerFilter, OwnerUpdate, Revocation, RevocationOfAll,
     Revoked, RotateError, Rotated, SetRevocation, SetRevoked, Settled, StoreError, StoredToken,
     StoredUser, TokenFilter, UpdateError,
@@ -83,6 +83,10 @@ pub trait Settler: Send + Sync {
     /// Returns when every node has applied all up to `epoch`, this one included, or can no longer
     /// hold a lease. An error is no answer: what was committed stays, and nothing is promised.
     async fn settle(&self, epoch: Epoch) -> Result<Settled, StoreError>;
+
+    /// A batch of this node is durable that has raised the epoch. Told at most once, before anybody
+    /// asks to have it settled. Must not block.
+    fn committed(&self, _: Committed) {}
 
     /// Whether it tells all other nodes of a commit by itself, so that the database need not: a
     /// notification wakes everybody up, and commits that notify wait for one another.

@@ -11,12 +11,16 @@ use rescind_coherence::node::{Alarm, Effect, Event};
 use rescind_coherence::{BootInstant, Member, Node};
 use rescind_guard::Guard;
 use rescind_store::{Applied, Epoch, LogPage};
+use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 
 /// Events that may wait. Each is told within microseconds; a full inbox holds up only whoever rings.
 pub(super) const INBOX: usize = 1_024;
+
+/// Pushes that are kept during one reading; each is a few kilobytes. One more is a doorbell.
+const HELD_MAX: usize = 64;
 
 pub(super) type Inbox = mpsc::Receiver<Event<LogPage>>;
 /// In words.
@@ -32,6 +36,8 @@ pub(super) struct Lease {
     settling: mpsc::UnboundedSender<Told>,
     wake_at: BootInstant,
     pub(super) request: Option<AbortHandle>,
+    /// Pushes that came while the log was being read.
+    held: VecDeque<Event<LogPage>>,
     /// What went wrong last, for whoever waits for the first lease.
     pub(super) trouble: Trouble,
 }
@@ -52,6 +58,7 @@ impl Lease {
             settling,
             wake_at: BootInstant::NEVER,
             request: None,
+            held: VecDeque::new(),
             trouble,
         }
     }
@@ -60,12 +67,27 @@ impl Lease {
     pub(super) async fn run(mut self) {
         tokio::spawn(requests::write_acknowledgements(self.here.clone()));
         let mut event = Event::Tick;
-        while self.step(event) {
+        while self.hear(event) {
             event = tokio::select! {
                 told = self.inbox.recv() => told.unwrap_or(Event::Stop),
                 () = sleep_until(&self.here.guard, self.wake_at) => Event::Tick,
             };
         }
+    }
+
+    /// Pushes are kept while the log is being read: then they follow on it, or it has them already.
+    fn hear(&mut self, event: Event<LogPage>) -> bool {
+        let push = matches!(event, Event::Pushed { .. });
+        if push && self.node.is_reading() && self.held.len() < HELD_MAX {
+            self.held.push_back(event);
+            return true;
+        }
+        let mut goes_on = self.step(event);
+        while goes_on && !self.node.is_reading() {
+            let Some(push) = self.held.pop_front() else { break };
+            goes_on = self.step(push);
+        }
+        goes_on
     }
 
     /// Whether to go on.

@@ -32,7 +32,7 @@ use rescind_coherence::{Incarnation, Member, Node, NodeId};
 use rescind_core::{Digest, TokenId};
 use rescind_guard::Guard;
 use rescind_store::{
-    Epoch, Fetched, Member as Row, Ring, Roll, Settled, Settler, SharedStore, StoreError,
+    Committed, Epoch, Fetched, Member as Row, Ring, Roll, Settled, Settler, SharedStore, StoreError,
 };
 use settling::{Asked, Settlements, Told};
 use std::fmt;
@@ -125,11 +125,16 @@ struct Settlement {
 impl Settler for Settlement {
     async fn settle(&self, epoch: Epoch) -> Result<Settled, StoreError> {
         let (answer, settled) = oneshot::channel();
-        let asked = self.asked.try_send(Asked { epoch, answer });
+        let asked = self.asked.try_send(Asked::Settle { epoch, answer });
         asked
             .map_err(|_| StoreError::Uncertain(Some("too many revocations are waiting".into())))?;
         let gone = |_| StoreError::Uncertain(Some("this node is leaving".into()));
         settled.await.map_err(gone)
+    }
+
+    /// If there is no room for it, whoever waits looks for himself.
+    fn committed(&self, committed: Committed) {
+        let _ = self.asked.try_send(Asked::Committed(committed));
     }
 
     fn reaches_all(&self) -> bool {

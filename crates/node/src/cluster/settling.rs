@@ -6,16 +6,18 @@ use super::lease::{Events, sleep_until};
 use super::requests;
 use rescind_coherence::settling::{Effect, Event};
 use rescind_coherence::{BootInstant, DeadRow, Member, MemberRow, Reaper, Rules, Settler, Timing};
-use rescind_store::{Epoch, Roll, Settled};
+use rescind_store::{Committed, Epoch, Roll, Settled};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// Somebody who waits for an epoch.
-pub(super) struct Asked {
-    pub(super) epoch: Epoch,
-    pub(super) answer: oneshot::Sender<Settled>,
+/// What the store says, in its order.
+pub(super) enum Asked {
+    /// Before anybody waits for it.
+    Committed(Committed),
+    /// Somebody waits for an epoch.
+    Settle { epoch: Epoch, answer: oneshot::Sender<Settled> },
 }
 
 /// What this loop is told by others.
@@ -47,6 +49,8 @@ pub(super) struct Settlements {
     waiting: BTreeMap<Epoch, Vec<oneshot::Sender<Settled>>>,
     /// Answers about the rows since something began to wait.
     looks: u32,
+    /// The last epoch that others were told of directly.
+    rung: Epoch,
     /// By notification, for whoever has not heard it directly.
     rings: watch::Sender<Epoch>,
     wake_at: BootInstant,
@@ -79,6 +83,7 @@ impl Settlements {
             tell,
             waiting: BTreeMap::new(),
             looks: 0,
+            rung: 0,
             rings: watch::Sender::default(),
             wake_at: BootInstant::NEVER,
             watch_at: BootInstant::NEVER,
@@ -96,7 +101,8 @@ impl Settlements {
                     None => return,
                 },
                 asked = self.asked.recv() => match asked {
-                    Some(asked) => self.wait_for(asked),
+                    Some(Asked::Committed(committed)) => self.committed(committed),
+                    Some(Asked::Settle { epoch, answer }) => self.wait_for(epoch, answer),
                     None => return,
                 },
                 () = sleep_until(&self.here.guard, wake_at) => self.tick(),
@@ -105,9 +111,21 @@ impl Settlements {
         }
     }
 
+    fn committed(&mut self, Committed { page, members }: Committed) {
+        let epoch = page.head;
+        self.rung = self.rung.max(epoch);
+        self.here.peers.push(&page);
+        let rows = self.saw(&members);
+        self.step(Event::MembersBehind { epoch, rows });
+    }
+
     /// Its commit has returned. The index was changed before, by whoever published it.
-    fn wait_for(&mut self, Asked { epoch, answer }: Asked) {
-        self.here.peers.ring(epoch);
+    fn wait_for(&mut self, epoch: Epoch, answer: oneshot::Sender<Settled>) {
+        // Found as it is, and perhaps whoever has committed it has told nobody.
+        if epoch > self.rung {
+            self.rung = epoch;
+            self.here.peers.ring(epoch);
+        }
         self.looks = 0;
         self.waiting.entry(epoch).or_default().push(answer);
         if let Ok(Some(applied)) = self.here.store.applied() {
@@ -126,21 +144,26 @@ impl Settlements {
             }
             Told::Look => self.step(Event::RowsChanged),
             Told::Acknowledged { by, epoch } => self.step(Event::Acknowledged { by, epoch }),
-            Told::Members { covers, read: Some(Roll { head, members }) } => {
-                let roll = Roll { head, members };
-                self.here.peers.know(&roll, self.own);
-                self.here.seen.head.store(roll.head, Relaxed);
-                self.here.seen.nodes.store(roll.members.len(), Relaxed);
-                let rows: Vec<_> = roll.members.iter().map(row).collect();
-                self.bury(&rows, &roll.members);
+            Told::Members { covers, read: Some(roll) } => {
+                let rows = self.saw(&roll);
                 if let Some(covers) = covers {
-                    self.step(Event::Members { covers, epoch: head, rows });
+                    self.step(Event::Members { covers, epoch: roll.head, rows });
                     self.ring_again(covers);
                 }
             }
             Told::Members { covers: Some(_), read: None } => self.step(Event::Failed),
             Told::Members { covers: None, read: None } => {}
         }
+    }
+
+    /// The rows, as the machines know them.
+    fn saw(&mut self, roll: &Roll) -> Vec<MemberRow> {
+        self.here.peers.know(roll, self.own);
+        self.here.seen.head.store(roll.head, Relaxed);
+        self.here.seen.nodes.store(roll.members.len(), Relaxed);
+        let rows: Vec<_> = roll.members.iter().map(row).collect();
+        self.bury(&rows, &roll.members);
+        rows
     }
 
     /// Whoever has not acknowledged by the second look may be new, or its connection may be dead.

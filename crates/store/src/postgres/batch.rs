@@ -10,12 +10,13 @@ use super::{
     connection::Session,
     fault::Fault,
     job::{Body, Job, Ran},
+    log, members,
     revoking::{self, Ended, Revoking},
     rows::{Columns, signed},
     tx::{Parameter, Tx},
 };
 use crate::{
-    KeyRing,
+    KeyRing, Roll,
     outage::{Outage, chain},
 };
 use futures_util::{FutureExt, TryFutureExt, join, try_join};
@@ -30,11 +31,11 @@ pub(super) const COMMITTED: &str = "rescind_epoch";
 /// Takes the right to write. Whatever is read after that is what the last one who had it left: at
 /// this level of isolation each statement sees what was committed before it.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
-const LOCK: &str = "SELECT n FROM epoch FOR UPDATE";
+const LOCK: &str = "SELECT n, pg_walfile_name(pg_current_wal_lsn()) FROM epoch FOR UPDATE";
 const HEAD: &str = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1";
 /// Without the lock, for the test that shows why there is one: numbers of a sequence (that goes up in
 /// hundreds), and an audit trail that is numbered by it too.
-const DRAW: &str = "SELECT nextval('drawn')";
+const DRAW: &str = "SELECT nextval('drawn'), pg_walfile_name(pg_current_wal_lsn())";
 const DRAWN: &str = "SELECT last_value, hash FROM drawn, audit ORDER BY seq DESC LIMIT 1";
 /// Only once the lock is held: rolling back to a savepoint gives back what was locked after it.
 const FIRST: &str = "SAVEPOINT job";
@@ -64,7 +65,9 @@ pub(super) async fn begin(
     };
     let (begun, together) = join!(begun, revoke_together(&session, revocations));
     let ((), epoch, head) = begun?;
-    let books = Books::new(Columns::of(&epoch).count()?, audit_head(head.as_ref())?);
+    let mut epoch = Columns::of(&epoch);
+    let (epoch, timeline) = (epoch.count()?, log::timeline_of(epoch.get()?));
+    let books = Books::new(epoch, timeline, audit_head(head.as_ref())?);
     Ok((Tx { session, keys: keys.clone(), books }, together))
 }
 
@@ -181,14 +184,35 @@ async fn run_job(
 /// The epoch, its rows in the log, the audit entries and the notification, for all jobs together,
 /// and behind them the commit, in one go: others wait for the right to write.
 ///
-/// Without `notify` somebody else tells the other nodes.
+/// Without `notify` somebody else tells the other nodes. Behind the commit the members are read, for
+/// whoever has to wait for them; if that fails, they are read once more by themselves.
 ///
 /// `COMMIT` of a transaction that is void reports success, so what was written down decides first.
 /// If the server refused that, nothing was committed; of anything else the outcome is unknown.
-pub(super) async fn commit(tx: &Tx, notify: bool, patience: Duration) -> Result<(), Outage> {
-    let committed = timeout(patience, write_down_and_commit(tx, notify, patience)).await;
+pub(super) async fn commit(
+    tx: &Tx,
+    notify: bool,
+    patience: Duration,
+) -> Result<Option<Roll>, Outage> {
+    let ready = timeout(patience, tx.session.ready([ENTRIES, RAISED, members::ALL])).await;
+    ready.map_err(|_| Fault::TimedOut("a statement").outage())?.map_err(|fault| fault.outage())?;
+    let (committed, members) = join!(
+        timeout(patience, write_down_and_commit(tx, notify, patience)),
+        timeout(patience, read_members(tx)),
+    );
     let known = committed.unwrap_or_else(|_| Err(Fault::TimedOut("a commit").uncertain()));
-    if keeps(KNOWN_OUTCOME) { known } else { Ok(()) }
+    if keeps(KNOWN_OUTCOME) {
+        known?;
+    }
+    Ok(members.ok().flatten())
+}
+
+async fn read_members(tx: &Tx) -> Option<Roll> {
+    if tx.books.epoch == tx.books.start {
+        return None;
+    }
+    let rows = tx.session.rows(members::ALL, &[]).await.ok()?;
+    members::roll(&rows).ok()
 }
 
 async fn write_down_and_commit(tx: &Tx, notify: bool, patience: Duration) -> Result<(), Outage> {
@@ -203,7 +227,6 @@ async fn write_down_and_commit(tx: &Tx, notify: bool, patience: Duration) -> Res
     let Some((statement, asked)) = end else {
         return tx.session.commit(patience).await.map_err(Fault::uncertain);
     };
-    // Prepared before: from here on, what is begun first is sent first.
     let statement = tx.session.prepare_cached(statement).await;
     let statement = statement.map_err(|error| unwritten(error.into()))?;
     let written = tx.session.execute(&statement, asked);

@@ -5,13 +5,19 @@
 //! they have become is written once. A job that is undone takes back what it has counted: see
 //! [`Mark`].
 
-use crate::{By, Change, Epoch};
+use crate::{By, Change, Epoch, LogPage};
 use rescind_core::{Digest, Timestamp, audit};
+
+/// Revocations that are handed on to other nodes at once: a full batch, and one of all that an owner
+/// has, if that is not too many.
+const PUSHED_MAX: usize = 512;
 
 /// What the batch leaves behind, until it is written down.
 pub(super) struct Books {
     /// At the beginning of the batch.
     pub(super) start: Epoch,
+    /// Of the server's history.
+    timeline: u32,
     pub(super) epoch: Epoch,
     pub(super) log: Vec<LogEntry>,
     pub(super) entries: Vec<(audit::Entry, Digest)>,
@@ -37,6 +43,12 @@ pub(super) struct Told {
     pub(super) change: Change,
 }
 
+impl Told {
+    fn is_no_revocation(&self) -> bool {
+        !matches!(self.change, Change::Revoked { .. })
+    }
+}
+
 /// Where the books stood.
 pub(super) struct Mark {
     epoch: Epoch,
@@ -46,9 +58,25 @@ pub(super) struct Mark {
 }
 
 impl Books {
-    pub(super) fn new(epoch: Epoch, (seq, head): (u64, Digest)) -> Self {
+    pub(super) fn new(epoch: Epoch, timeline: u32, (seq, head): (u64, Digest)) -> Self {
         let (log, entries, told) = (Vec::new(), Vec::new(), Vec::new());
-        Self { start: epoch, epoch, log, entries, told, seq, head }
+        Self { start: epoch, timeline, epoch, log, entries, told, seq, head }
+    }
+
+    /// For whoever has applied everything up to the beginning of this batch. Other changes than
+    /// revocations are rare, and larger: those are read in the log.
+    pub(super) fn page(&self) -> LogPage {
+        let raised = || self.told.iter().filter(|told| told.raised);
+        let too_far = raised().count() > PUSHED_MAX || raised().any(Told::is_no_revocation);
+        let changes = raised().filter(|_| !too_far).map(|told| told.change.clone()).collect();
+        LogPage {
+            after: self.start,
+            head: self.epoch,
+            in_recovery: false,
+            timeline: self.timeline,
+            too_far,
+            changes,
+        }
     }
 
     pub(super) fn mark(&self) -> Mark {

@@ -19,8 +19,6 @@ use tokio_postgres::Row;
 const CHANGES_MAX: usize = 1 << 16;
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-/// A file of the write-ahead log begins with its timeline. The control file's is older, right after
-/// a failover.
 const HEAD: &str = "SELECT n, pg_is_in_recovery(), CASE WHEN pg_is_in_recovery() THEN NULL
     ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END FROM epoch";
 
@@ -60,6 +58,12 @@ pub(super) async fn head(session: &Session) -> Result<LogPage, Fault> {
     header(0, &session.query_one(HEAD, &[]).await?)
 }
 
+/// A file of the write-ahead log begins with its timeline, in hexadecimal digits. The control file's
+/// is older, right after a failover. Zero is none.
+pub(super) fn timeline_of(walfile: &str) -> u32 {
+    walfile.get(..8).and_then(|hex| u32::from_str_radix(hex, 16).ok()).unwrap_or_default()
+}
+
 struct Queries {
     owners: String,
     bounds: String,
@@ -83,7 +87,7 @@ fn header(after: Epoch, row: &Row) -> Result<LogPage, Fault> {
         after,
         head,
         in_recovery,
-        timeline: timeline.and_then(|hex| u32::from_str_radix(hex, 16).ok()).unwrap_or_default(),
+        timeline: timeline.map_or(0, timeline_of),
         too_far: false,
         changes: Vec::new(),
     })

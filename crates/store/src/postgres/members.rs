@@ -115,19 +115,8 @@ impl Members {
         self.own.transact(statement, &[&node, &incarnation.cast_signed()]).await.map(drop)
     }
 
-    /// One statement, and so one snapshot, which needs no transaction: a revocation waits for it.
-    /// The row of the epoch comes even if there is no member.
     pub(super) async fn all(&self) -> Result<Roll, StoreError> {
-        let query = "SELECT n, node, incarnation, lease_ms, applied, renewals, address, certificate
-             FROM epoch LEFT JOIN members ON TRUE ORDER BY node, incarnation";
-        let rows = self.others.read(query).await?;
-        let mut roll = Roll { head: 0, members: Vec::with_capacity(rows.len()) };
-        for row in &rows {
-            let mut columns = Columns::of(row);
-            roll.head = columns.count()?;
-            roll.members.extend(member(columns)?);
-        }
-        Ok(roll)
+        Ok(roll(&self.others.read(ALL).await?)?)
     }
 
     pub(super) async fn remove(
@@ -141,6 +130,22 @@ impl Members {
         let asked: [Parameter<'_>; 3] = [&node, &incarnation.cast_signed(), &signed(renewals)];
         Ok(!self.others.transact(statement, &asked).await?.is_empty())
     }
+}
+
+/// One statement, and so one snapshot, which needs no transaction: a revocation waits for it. The row
+/// of the epoch comes even if there is no member.
+pub(super) const ALL: &str =
+    "SELECT n, node, incarnation, lease_ms, applied, renewals, address, certificate
+     FROM epoch LEFT JOIN members ON TRUE ORDER BY node, incarnation";
+
+pub(super) fn roll(rows: &[Row]) -> Result<Roll, Fault> {
+    let mut roll = Roll { head: 0, members: Vec::with_capacity(rows.len()) };
+    for row in rows {
+        let mut columns = Columns::of(row);
+        roll.head = columns.count()?;
+        roll.members.extend(member(columns)?);
+    }
+    Ok(roll)
 }
 
 fn member(mut columns: Columns<'_>) -> Result<Option<Member>, Fault> {

@@ -21,7 +21,7 @@ use super::{
     tx::Tx,
 };
 use crate::{
-    KeyRing, Settler,
+    Committed, KeyRing, Settler,
     crash::crash_point,
     outage::{Cause, Outage, chain},
 };
@@ -142,7 +142,7 @@ impl Writer {
         };
         crash_point!("before_commit");
         let committed = batch::commit(&tx, !self.settler.reaches_all(), COMMIT_TIMEOUT).await;
-        committed.inspect_err(|outage| {
+        let members = committed.inspect_err(|outage| {
             if let Outage::Uncertain(cause) = outage {
                 tracing::warn!(error = %chain(cause), "it is not known whether a batch was written");
             }
@@ -150,6 +150,9 @@ impl Writer {
         crash_point!("after_commit");
         self.written.jobs.fetch_add(batch.len() as u64, Ordering::Relaxed);
         self.written.commits.fetch_add(1, Ordering::Relaxed);
+        if let Some(members) = members {
+            self.settler.committed(Committed { page: tx.books.page(), members });
+        }
         self.publish(&tx.session, tx.books).await?;
         crash_point!("after_publish");
         Ok(outages)

@@ -1,14 +1,18 @@
-//! What is said over one connection, in frames of fixed length: nothing to parse, nothing to bound.
+//! What is said over one connection: frames of fixed length, one of which has a body ([`push`]).
 
 use super::super::lease::Events;
 use super::super::of_row;
 use super::super::settling::Told;
-use rescind_coherence::node::Event;
+use super::push;
+use rescind_coherence::node::{Event, Timeline};
 use rescind_coherence::{Member, NodeId};
-use rescind_store::Epoch;
+use rescind_store::{Epoch, LogPage};
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
+use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
@@ -21,9 +25,42 @@ const SILENCE_MAX: Duration = Duration::from_secs(4);
 /// A kind, and two numbers in network order.
 const FRAME_BYTES: usize = 17;
 const COMMITTED: u8 = b'C';
+/// Its second number says how long the body is that follows.
+const PUSHED: u8 = b'P';
 const APPLIED: u8 = b'A';
 /// Nothing to say.
 const HERE: u8 = b'H';
+
+/// One thing that was committed.
+#[derive(Clone, Debug)]
+pub(super) enum Ring {
+    /// The other end must look for itself.
+    Look(Epoch),
+    /// With what has changed.
+    Pushed { epoch: Epoch, body: Arc<[u8]> },
+}
+
+/// What one connection has still to say.
+pub(super) struct Rings<'a> {
+    pub(super) rings: broadcast::Receiver<Ring>,
+    pub(super) rung: &'a AtomicU64,
+}
+
+impl Rings<'_> {
+    /// `None` once there will be no more.
+    async fn next(&mut self) -> Option<Ring> {
+        match self.rings.recv().await {
+            Ok(ring) => Some(ring),
+            Err(RecvError::Lagged(_)) => Some(self.last()),
+            Err(RecvError::Closed) => None,
+        }
+    }
+
+    /// All that was missed, in one.
+    fn last(&self) -> Ring {
+        Ring::Look(self.rung.load(Relaxed))
+    }
+}
 
 /// To this node's two loops.
 #[derive(Clone)]
@@ -58,12 +95,13 @@ pub(super) async fn serve(
     };
     let hearing = async {
         loop {
-            let epoch = match read(&mut hears).await? {
-                (COMMITTED, epoch, _) => epoch,
+            let event = match read(&mut hears).await? {
+                (COMMITTED, epoch, _) => Event::Doorbell { epoch },
+                (PUSHED, epoch, bytes) => pushed(epoch, &read_body(&mut hears, bytes).await?)?,
                 (HERE, ..) => continue,
                 _ => return Err(unheard_of()),
             };
-            if wires.events.send(Event::Doorbell { epoch }).await.is_err() {
+            if wires.events.send(event).await.is_err() {
                 return Ok(());
             }
         }
@@ -75,22 +113,27 @@ pub(super) async fn serve(
 pub(super) async fn dialled(
     stream: impl AsyncRead + AsyncWrite,
     peer: NodeId,
-    mut committed: watch::Receiver<Epoch>,
+    mut rings: Rings<'_>,
     wires: &Wires,
 ) -> io::Result<()> {
     let (mut hears, mut says) = split(stream);
-    // It may have come too late for the last ring.
-    committed.mark_changed();
     let saying = async {
+        // It may have come too late for the last ring.
+        let mut next = Some(rings.last());
         loop {
-            match timeout(HEARTBEAT, committed.changed()).await {
-                Ok(Ok(())) => {
-                    let epoch = *committed.borrow_and_update();
-                    write(&mut says, COMMITTED, epoch, 0).await?;
+            match next {
+                Some(Ring::Look(epoch)) => write(&mut says, COMMITTED, epoch, 0).await?,
+                Some(Ring::Pushed { epoch, body }) => {
+                    write_with(&mut says, PUSHED, (epoch, body.len() as u64), &body).await?;
                 }
-                Ok(Err(_)) => return Ok(()),
-                Err(_) => write(&mut says, HERE, 0, 0).await?,
+                None => return Ok(()),
             }
+            next = loop {
+                match timeout(HEARTBEAT, rings.next()).await {
+                    Ok(next) => break next,
+                    Err(_) => write(&mut says, HERE, 0, 0).await?,
+                }
+            };
         }
     };
     let hearing = async {
@@ -115,10 +158,20 @@ async fn write(
     first: u64,
     second: u64,
 ) -> io::Result<()> {
-    let mut frame = Vec::with_capacity(FRAME_BYTES);
+    write_with(to, kind, (first, second), &[]).await
+}
+
+async fn write_with(
+    to: &mut (impl AsyncWrite + Unpin),
+    kind: u8,
+    (first, second): (u64, u64),
+    body: &[u8],
+) -> io::Result<()> {
+    let mut frame = Vec::with_capacity(FRAME_BYTES + body.len());
     frame.push(kind);
     frame.extend(first.to_be_bytes());
     frame.extend(second.to_be_bytes());
+    frame.extend(body);
     timeout(SILENCE_MAX, async {
         to.write_all(&frame).await?;
         to.flush().await
@@ -131,6 +184,19 @@ async fn read(from: &mut (impl AsyncRead + Unpin)) -> io::Result<(u8, u64, u64)>
     timeout(SILENCE_MAX, from.read_exact(&mut frame)).await??;
     let mut left = &frame[..];
     Ok((left.read_u8().await?, left.read_u64().await?, left.read_u64().await?))
+}
+
+async fn read_body(from: &mut (impl AsyncRead + Unpin), bytes: u64) -> io::Result<Vec<u8>> {
+    let bytes = usize::try_from(bytes).ok().filter(|bytes| *bytes <= push::BYTES_MAX);
+    let mut body = vec![0; bytes.ok_or_else(unheard_of)?];
+    timeout(SILENCE_MAX, from.read_exact(&mut body)).await??;
+    Ok(body)
+}
+
+fn pushed(epoch: Epoch, body: &[u8]) -> io::Result<Event<LogPage>> {
+    let page = push::read(epoch, body).ok_or_else(unheard_of)?;
+    let (after, timeline) = (page.after, Timeline(page.timeline.into()));
+    Ok(Event::Pushed { after, epoch, timeline, changes: page })
 }
 
 fn unheard_of() -> io::Error {

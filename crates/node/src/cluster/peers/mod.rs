@@ -4,18 +4,20 @@
 //! something, and the other says what it has applied:
 //!
 //! ```text
-//! dialled ──► Committed { epoch }               (a doorbell: a hint)
+//! dialled ──► Pushed { after, changes, epoch }  (what was committed: a hint, unless it follows)
+//!         ──► Committed { epoch }               (a doorbell: a hint)
 //!         ◄── Applied { incarnation, epoch }    (an acknowledgement: it is believed)
 //! ```
 //!
-//! Whoever has nothing to say says so every second. What is lost here costs time and nothing else: notifications ring too, and the member rows say
-//! what was applied. But a forged acknowledgement would break the promise. So both ends prove who
-//! they are: TLS 1.3, with a key and a certificate that each start makes for itself, and whose
+//! Whoever has nothing to say says so every second. What is lost here costs time and nothing else:
+//! notifications ring too, and the member rows say what was applied. But a forged acknowledgement
+//! would break the promise, and so would a forged push. So both ends prove who they are: TLS 1.3, with a key and a certificate that each start makes for itself, and whose
 //! digest stands in its member row ([`certificate`]). Whoever may write these rows is trusted with
 //! everything already; there is no authority to keep and nothing that expires.
 
 mod certificate;
 mod link;
+mod push;
 #[cfg(test)]
 mod tests;
 
@@ -23,18 +25,18 @@ use super::lease::Events;
 use super::settling::Told;
 use super::{Identity, node_id};
 use certificate::{Certificate, Fingerprint};
-use link::Wires;
+use link::{Ring, Rings, Wires};
 use parking_lot::Mutex;
 use rescind_coherence::Member;
-use rescind_store::{Contact, Epoch, Roll};
+use rescind_store::{Contact, Epoch, LogPage, Roll};
 use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener as Bound};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, broadcast, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
@@ -50,6 +52,9 @@ const PAUSE_FIRST: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// After a socket could not be accepted, mostly for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Rings that wait for one connection. One that is further behind is told the last epoch instead.
+const RINGS_MAX: usize = 256;
 
 /// Where this node listens for others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,8 +81,10 @@ pub(super) struct Peers {
     links: Mutex<Links>,
     /// Whether all others are rung at directly.
     reaches_all: Arc<AtomicBool>,
-    /// The last epoch that this node has committed.
-    committed: watch::Sender<Epoch>,
+    /// What this node has committed, in order.
+    rings: broadcast::Sender<Ring>,
+    /// The last epoch of it.
+    rung: AtomicU64,
     /// What is to be said to others.
     acknowledged: watch::Sender<Option<(Member, Epoch)>>,
     /// Somebody came who is not known: perhaps a row is new.
@@ -128,7 +135,8 @@ impl Peers {
             known,
             links: Mutex::default(),
             reaches_all,
-            committed: watch::Sender::default(),
+            rings: broadcast::Sender::new(RINGS_MAX),
+            rung: AtomicU64::new(0),
             acknowledged: watch::Sender::default(),
             stranger,
         };
@@ -142,7 +150,20 @@ impl Peers {
 
     /// Rings at all that are connected.
     pub(super) fn ring(&self, epoch: Epoch) {
-        self.committed.send_replace(epoch);
+        self.say(epoch, Ring::Look(epoch));
+    }
+
+    /// Tells all that are connected what this node has committed; or rings, if that is not to be
+    /// told.
+    pub(super) fn push(&self, page: &LogPage) {
+        let ring = push::write(page).unwrap_or(Ring::Look(page.head));
+        self.say(page.head, ring);
+    }
+
+    fn say(&self, epoch: Epoch, ring: Ring) {
+        self.rung.fetch_max(epoch, Ordering::Relaxed);
+        // Nobody may be connected.
+        let _ = self.rings.send(ring);
     }
 
     /// The last one says all that those before it would have said.
@@ -289,7 +310,8 @@ impl Peers {
         }
         *proved = true;
         let _rung = Link::new(self, |links| &mut links.rung, fingerprint);
-        link::dialled(stream, node_id(&peer.node), self.committed.subscribe(), wires).await
+        let rings = Rings { rings: self.rings.subscribe(), rung: &self.rung };
+        link::dialled(stream, node_id(&peer.node), rings, wires).await
     }
 }
 

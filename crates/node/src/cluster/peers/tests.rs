@@ -3,7 +3,8 @@
 use super::*;
 use rescind_coherence::node::Event;
 use rescind_coherence::{Rules, Timing};
-use rescind_store::{LogPage, Member as Row};
+use rescind_core::TokenId;
+use rescind_store::{Change, LogPage, Member as Row};
 use std::net::Ipv4Addr;
 
 /// Long enough for a busy machine; whoever is refused has tried several times by then.
@@ -95,6 +96,36 @@ async fn commits_are_rung_and_acknowledgements_come_back() {
     assert_eq!(c.heard().await, (b.identity.member(), 5));
     a.peers.ring(6);
     b.rung(6).await;
+}
+
+#[tokio::test]
+async fn what_was_committed_is_pushed_in_its_order() {
+    let (a, mut b) = (node("a"), node("b"));
+    let rows = vec![a.row(), b.row()];
+    a.knows(rows.clone());
+    b.knows(rows);
+    a.peers.ring(4);
+    b.rung(4).await;
+    let id = TokenId::parse("tok_1").unwrap();
+    let change = Change::Revoked { id, digest: None };
+    let page = |after| LogPage {
+        after,
+        head: after + 1,
+        in_recovery: false,
+        timeline: 3,
+        too_far: false,
+        changes: vec![change.clone()],
+    };
+    (4..40).for_each(|after| a.peers.push(&page(after)));
+    // Not sayable: rung instead.
+    a.peers.push(&LogPage { too_far: true, ..page(40) });
+    for expected in 4..40 {
+        let event = timeout(PATIENCE, b.events.recv()).await.expect("nothing was pushed").unwrap();
+        let Event::Pushed { after, epoch, timeline, changes } = event else { panic!("{event:?}") };
+        assert_eq!((after, epoch, timeline.0), (expected, expected + 1, 3));
+        assert_eq!(format!("{changes:?}"), format!("{:?}", page(after)));
+    }
+    b.rung(41).await;
 }
 
 #[tokio::test]
