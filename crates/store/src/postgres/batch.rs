@@ -12,33 +12,39 @@ use super::{
     job::{Body, Job, Ran},
     log, members,
     revoking::{self, Ended, Revoking},
-    rows::{Columns, signed},
+    rows::signed,
     tx::{Parameter, Tx},
 };
 use crate::{
     KeyRing, Roll,
     outage::{Outage, chain},
 };
-use futures_util::{FutureExt, TryFutureExt, join, try_join};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use futures_util::{FutureExt, join};
 use rescind_core::{Digest, audit};
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::time::timeout;
-use tokio_postgres::Row;
+use tokio_postgres::SimpleQueryMessage;
 
 /// Told to all nodes when the epoch was raised, with the epoch.
 pub(super) const COMMITTED: &str = "rescind_epoch";
 
-/// Takes the right to write. Whatever is read after that is what the last one who had it left: at
-/// this level of isolation each statement sees what was committed before it.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
-const LOCK: &str = "SELECT n, pg_walfile_name(pg_current_wal_lsn()) FROM epoch FOR UPDATE";
-const HEAD: &str = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1";
+/// Takes the right to write, and reads what the last one who had it left: at this level of isolation
+/// each statement sees what was committed before it. The savepoint comes once the lock is held,
+/// because rolling back to it gives back what was locked after it.
+///
+/// One message of four statements: every answer that is sent by itself wakes this process up, which
+/// takes longer than the statement.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+    SELECT n, pg_walfile_name(pg_current_wal_lsn()) FROM epoch FOR UPDATE;
+    SELECT seq, encode(hash, 'base64') FROM audit ORDER BY seq DESC LIMIT 1;
+    SAVEPOINT job";
 /// Without the lock, for the test that shows why there is one: numbers of a sequence (that goes up in
 /// hundreds), and an audit trail that is numbered by it too.
-const DRAW: &str = "SELECT nextval('drawn'), pg_walfile_name(pg_current_wal_lsn())";
-const DRAWN: &str = "SELECT last_value, hash FROM drawn, audit ORDER BY seq DESC LIMIT 1";
-/// Only once the lock is held: rolling back to a savepoint gives back what was locked after it.
-const FIRST: &str = "SAVEPOINT job";
+const BEGIN_DRAWN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+    SELECT nextval('drawn'), pg_walfile_name(pg_current_wal_lsn());
+    SELECT last_value, encode(hash, 'base64') FROM drawn, audit ORDER BY seq DESC LIMIT 1;
+    SAVEPOINT job";
 const NEXT: &str = "RELEASE SAVEPOINT job; SAVEPOINT job";
 /// The savepoint stays, for the next one.
 const UNDO: &str = "ROLLBACK TO SAVEPOINT job";
@@ -50,25 +56,27 @@ pub(super) async fn begin(
     keys: &KeyRing,
     revocations: &[Revoking],
 ) -> Result<(Tx, Together), Fault> {
-    let (lock, head) = if keeps(GAPLESS_EPOCHS) { (LOCK, HEAD) } else { (DRAW, DRAWN) };
-    let (lock, head, ()) = try_join!(
-        session.prepare_cached(lock).map_err(Fault::from),
-        session.prepare_cached(head).map_err(Fault::from),
-        revoking::ready(&session),
-    )?;
-    let begun = async {
-        try_join!(
-            session.batch_execute(BEGIN),
-            session.query_one(&lock, &[]),
-            session.query_opt(&head, &[]),
-        )
-    };
-    let (begun, together) = join!(begun, revoke_together(&session, revocations));
-    let ((), epoch, head) = begun?;
-    let mut epoch = Columns::of(&epoch);
-    let (epoch, timeline) = (epoch.count()?, log::timeline_of(epoch.get()?));
-    let books = Books::new(epoch, timeline, audit_head(head.as_ref())?);
+    revoking::ready(&session).await?;
+    let begin = if keeps(GAPLESS_EPOCHS) { BEGIN } else { BEGIN_DRAWN };
+    let (begun, together) =
+        join!(session.simple_query(begin), revoke_together(&session, revocations));
+    let books = books(&begun?).ok_or_else(|| Fault::Value("an epoch".into()))?;
     Ok((Tx { session, keys: keys.clone(), books }, together))
+}
+
+/// Of what [`BEGIN`] has answered: rows of text.
+fn books(begun: &[SimpleQueryMessage]) -> Option<Books> {
+    let mut rows = begun.iter().filter_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(row),
+        _ => None,
+    });
+    let (epoch, head) = (rows.next()?, rows.next());
+    let timeline = log::timeline_of(epoch.get(1)?);
+    let head = head.map_or(Some((0, audit::GENESIS)), |row| {
+        let hash = STANDARD.decode(row.get(1)?).ok()?;
+        Some((row.get(0)?.parse().ok()?, Digest::from_bytes(hash.try_into().ok()?)))
+    });
+    Some(Books::new(epoch.get(0)?.parse().ok()?, timeline, head?))
 }
 
 /// What became of the revocations that were sent with the beginning. If anything went wrong with
@@ -83,17 +91,10 @@ async fn revoke_together(session: &Session, revocations: &[Revoking]) -> Togethe
     if revocations.is_empty() {
         return Together::NoneWaited;
     }
-    let ended = revoking::end_together(session, revocations);
-    match join!(session.batch_execute(FIRST), ended) {
-        (Ok(()), Ok(Some(ended))) => Together::Ended(ended),
+    match revoking::end_together(session, revocations).await {
+        Ok(Some(ended)) => Together::Ended(ended),
         _ => Together::Undo,
     }
-}
-
-fn audit_head(row: Option<&Row>) -> Result<(u64, Digest), Fault> {
-    let Some(row) = row else { return Ok((0, audit::GENESIS)) };
-    let mut columns = Columns::of(row);
-    Ok((columns.count()?, columns.digest()?))
 }
 
 /// What was waiting when the writer looked.
@@ -132,9 +133,8 @@ pub(super) async fn run(
     together: Together,
 ) -> Result<Vec<Option<Outage>>, Fault> {
     let mut outages = Vec::with_capacity(batch.len());
-    let mut savepoint = NEXT;
     match together {
-        Together::NoneWaited => savepoint = FIRST,
+        Together::NoneWaited => {}
         Together::Ended(ended) => revoking::keep(tx, &mut batch.revocations, ended),
         Together::Undo => tx.session.batch_execute(UNDO).await?,
     }
@@ -143,26 +143,20 @@ pub(super) async fn run(
             outages.push(None);
             continue;
         }
-        outages.push(run_job(tx, revoking, savepoint).await?);
-        savepoint = NEXT;
+        outages.push(run_job(tx, revoking).await?);
     }
     for job in &mut batch.jobs {
-        outages.push(run_job(tx, job.as_mut(), savepoint).await?);
-        savepoint = NEXT;
+        outages.push(run_job(tx, job.as_mut()).await?);
     }
     Ok(outages)
 }
 
 /// The savepoint is sent before the job's first statement, and is not waited for alone.
-async fn run_job(
-    tx: &mut Tx,
-    job: &mut dyn Body,
-    savepoint: &str,
-) -> Result<Option<Outage>, Fault> {
+async fn run_job(tx: &mut Tx, job: &mut dyn Body) -> Result<Option<Outage>, Fault> {
     let mark = tx.books.mark();
     let session = Arc::clone(&tx.session);
     let (set, ran) =
-        join!(session.batch_execute(savepoint), AssertUnwindSafe(job.run(tx)).catch_unwind());
+        join!(session.batch_execute(NEXT), AssertUnwindSafe(job.run(tx)).catch_unwind());
     set?;
     let outage = match ran {
         Ok(Ran::Done) => return Ok(None),
