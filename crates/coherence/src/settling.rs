@@ -320,7 +320,9 @@ impl Settler {
 
     fn wake_at(&self) -> Option<BootInstant> {
         let (&epoch, &tw) = self.waiting.first_key_value()?;
-        let over = if epoch <= self.covered { self.over_at(epoch, tw) } else { None };
+        // If it is this node that is late, it is told so, and no moment makes a difference.
+        let waits_for_others = epoch <= self.covered && epoch <= self.own;
+        let over = if waits_for_others { self.over_at(epoch, tw) } else { None };
         let look = self.reading.map(|reading| reading.deadline).or(self.look_at);
         over.into_iter().chain(look).min()
     }

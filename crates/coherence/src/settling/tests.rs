@@ -223,3 +223,40 @@ fn acknowledgements_of_strangers_do_not_fill_the_memory() {
     told(&mut settler, rows(7, &[row(OTHER, 6)]), 1_002);
     assert!(settler.heard.is_empty());
 }
+
+#[test]
+fn rows_read_behind_the_commit_are_not_read_again_at_once() {
+    let mut settler = Settler::new(Timing::default(), Rules::ALL);
+    let behind = vec![row(ME, 3), row(OTHER, 6)];
+    told(&mut settler, Event::MembersBehind { epoch: 7, rows: behind }, 999);
+    told(&mut settler, Event::Applied { by: ME, epoch: 7 }, 999);
+    let effects = told(&mut settler, Event::Committed { epoch: 7 }, 1_000);
+    assert_eq!(effects, [Effect::WakeAt { at: at(1_030) }]);
+    assert_eq!(reads(&told(&mut settler, Event::Tick, 1_030)), [7]);
+    // What comes after them is not covered by them.
+    let effects = told(&mut settler, Event::Committed { epoch: 8 }, 1_031);
+    assert_eq!(
+        effects,
+        [Effect::WakeAt { at: at(4_030) }],
+        "the reading that is under way ends first"
+    );
+    assert_eq!(reads(&told(&mut settler, rows(7, &[row(ME, 7)]), 1_032)), [8]);
+}
+
+#[test]
+fn nobody_is_woken_for_a_moment_that_is_over() {
+    let mut settler = Settler::new(Timing::default(), Rules::ALL);
+    told(&mut settler, Event::Committed { epoch: 7 }, 1_000);
+    told(&mut settler, rows(7, &[row(ME, 3), row(OTHER, 6)]), 1_001);
+    let late = 1_000 + 2 * OVER;
+    let effects = told(&mut settler, Event::Tick, late);
+    let effects = [effects, told(&mut settler, Event::Failed, late)].concat();
+    let woken = effects.iter().filter_map(|effect| match effect {
+        Effect::WakeAt { at } => Some(*at),
+        _ => None,
+    });
+    assert!(
+        woken.min().is_some_and(|first| first > at(late)),
+        "this node is late, and nobody else"
+    );
+}

@@ -27,9 +27,20 @@ enum Cut {
     Refused,
 }
 
+/// What others revoke it hears from them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn node_that_is_cut_off_seals_itself_and_is_back_soon() -> anyhow::Result<()> {
-    let trial = Trial::of(THREE, &Servers::one().await?).await?;
+async fn node_that_is_cut_off_from_the_database_seals_itself_and_hears_the_others()
+-> anyhow::Result<()> {
+    each_cut(THREE).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn node_that_is_cut_off_from_all_seals_itself_and_is_waited_for() -> anyhow::Result<()> {
+    each_cut(Setup { direct: false, ..THREE }).await
+}
+
+async fn each_cut(setup: Setup) -> anyhow::Result<()> {
+    let trial = Trial::of(setup, &Servers::one().await?).await?;
     let cuts = [
         Cut::Silent(Hold::ALL),
         Cut::Silent(Hold::way(Way::Questions)),
@@ -37,14 +48,16 @@ async fn node_that_is_cut_off_seals_itself_and_is_back_soon() -> anyhow::Result<
         Cut::Refused,
     ];
     for cut in cuts {
-        cut_off(&trial, cut).await.with_context(|| format!("{cut:?}\n{}", trial.logs()))?;
+        cut_off(&trial, cut, setup.direct)
+            .await
+            .with_context(|| format!("{cut:?}\n{}", trial.logs()))?;
     }
     let verdict = trial.verdict()?;
     ensure!(verdict.violations.is_empty(), "{verdict}");
     Ok(())
 }
 
-async fn cut_off(trial: &Trial, cut: Cut) -> anyhow::Result<()> {
+async fn cut_off(trial: &Trial, cut: Cut, hears: bool) -> anyhow::Result<()> {
     let (client, link) = (trial.client()?, trial.link(2)?);
     let (good, revoked) = (trial.known_on(2).await?, trial.known_on(2).await?);
     let begun = Instant::now();
@@ -60,9 +73,14 @@ async fn cut_off(trial: &Trial, cut: Cut) -> anyhow::Result<()> {
     ensure!(last_yes <= LEASE, "it said yes for {last_yes:?}");
     let answer = revoking.await??.context("not revoked")?;
     ensure!(begun.elapsed() <= WAITED_OUT, "{:?}", begun.elapsed());
-    ensure!(answer["nodes_acknowledged"] == 2, "{answer}");
-    // None if somebody has watched it to its end just before, and taken its row away.
-    ensure!(answer["leases_waited_for"].as_u64() <= Some(1), "{answer}");
+    if hears {
+        ensure!(answer["nodes_acknowledged"] == 3 && answer["leases_waited_for"] == 0, "{answer}");
+        ensure!(answer["milliseconds"].as_u64() < Some(AT_ONCE.as_millis() as u64), "{answer}");
+    } else {
+        ensure!(answer["nodes_acknowledged"] == 2, "{answer}");
+        // None if somebody has watched it to its end just before, and taken its row away.
+        ensure!(answer["leases_waited_for"].as_u64() <= Some(1), "{answer}");
+    }
     ensure!(client.look(2, &revoked).await? == Said::Nothing);
     let healed = Instant::now();
     drop(held);
