@@ -20,7 +20,9 @@ use rescind_server::grpc::{self, Grpc};
 use rescind_server::http::{Limits, Listener, Site};
 use rescind_server::public::{self, Served};
 use rescind_server::service::identity::Identity;
-use rescind_server::service::{LoginLimits, Passwords, Probe, RevocationTimes, Services, Settings};
+use rescind_server::service::{
+    LoginLimits, Passwords, Probe, RevocationTimes, Services, Settings, Unattended,
+};
 use rescind_server::verify;
 use rescind_store::{
     By, IssueError, KeyRing, Material, NewOwner, NewToken, OwnerClass, OwnerFilter,
@@ -87,6 +89,7 @@ pub(crate) async fn start(
         login_limits: login_limits(&config.login),
         settings,
         revocation_times: RevocationTimes::default(),
+        unattended: Unattended::default(),
         probe: Probe::every(config.cluster.probe),
         stopping: told_to_stop,
     });

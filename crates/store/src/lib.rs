@@ -14,6 +14,7 @@ pub mod postgres;
 mod publisher;
 mod rows;
 mod seal;
+mod settling;
 mod shared;
 pub mod sqlite;
 mod traits;
@@ -24,6 +25,7 @@ pub mod conformance;
 
 pub use model::*;
 pub use seal::{KeyId, KeyRing, KeyRingError};
+pub use settling::Settling;
 pub use shared::{
     Applied, Bell, Committed, Contact, Doorbell, Fetched, LoadError, Loaded, LogPage, Member, Ring,
     Roll, SharedStore,

@@ -221,10 +221,10 @@ pub enum TokenSet {
     Everything,
 }
 
-/// What the revocation of a set has come to.
+/// What the revocation of a set has come to; `S` as in [`Revoked`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SetRevoked {
-    pub settled: Settled,
+pub struct SetRevoked<S = Settled> {
+    pub settled: S,
     /// The bound of this level as it stands now: an earlier one may be stricter than what was asked.
     pub not_before: Timestamp,
 }
@@ -237,15 +237,17 @@ pub struct AllRevoked {
     pub settled: Settled,
 }
 
+/// What the revocation of a token has come to. `S` is [`Settled`], or what is yet to be:
+/// [`Settling`](crate::Settling).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Revoked {
+pub enum Revoked<S = Settled> {
     /// This call revoked it.
-    Now(Settled),
+    Now(S),
     /// It was revoked before, and is just as final: whoever did that may have died before it was
     /// settled.
     Before {
         record: TokenRecord,
-        settled: Settled,
+        settled: S,
     },
     Unknown,
 }

@@ -3,8 +3,8 @@
 use crate::{
     AllRevoked, AuditFilter, AuditRow, By, Change, Committed, Created, Epoch, IssueError, NewOwner,
     NewRotation, NewToken, OwnerError, OwnerFilter, OwnerUpdate, Revocation, RevocationOfAll,
-    Revoked, RotateError, Rotated, SetRevocation, SetRevoked, Settled, StoreError, StoredToken,
-    StoredUser, TokenFilter, UpdateError,
+    Revoked, RotateError, Rotated, SetRevocation, SetRevoked, Settled, Settling, StoreError,
+    StoredToken, StoredUser, TokenFilter, UpdateError,
 };
 use async_trait::async_trait;
 use rescind_core::{Digest, Owner, OwnerId, Timestamp, TokenId, TokenRecord, TokenUpdate};
@@ -60,13 +60,30 @@ pub trait WriteStore: ReadStore {
         update: TokenUpdate,
         by: By,
     ) -> Result<TokenRecord, UpdateError>;
-    async fn revoke(&self, what: Revocation, by: By) -> Result<Revoked, StoreError>;
+    async fn revoke(&self, what: Revocation, by: By) -> Result<Revoked, StoreError> {
+        self.begin_revoke(what, by).await?.settled().await
+    }
+    /// As [`WriteStore::revoke`], but returns as soon as it is committed and known to the follower.
+    /// It holds nowhere else until what this answers was waited for.
+    async fn begin_revoke(&self, what: Revocation, by: By)
+    -> Result<Revoked<Settling>, StoreError>;
     /// Without any, nothing is changed. A token that is issued at the same time comes either before
     /// this, and is revoked, or after it.
     async fn revoke_all(&self, what: RevocationOfAll, by: By) -> Result<AllRevoked, StoreError>;
     /// Takes back all tokens of a set. An owner that is not there is [`OwnerError::Unknown`]; a
     /// tenant without owners is bounded all the same.
-    async fn revoke_set(&self, what: SetRevocation, by: By) -> Result<SetRevoked, OwnerError>;
+    async fn revoke_set(&self, what: SetRevocation, by: By) -> Result<SetRevoked, OwnerError> {
+        Ok(self.begin_revoke_set(what, by).await?.settled().await?)
+    }
+    /// To [`WriteStore::revoke_set`] what `begin_revoke` is to `revoke`.
+    async fn begin_revoke_set(
+        &self,
+        what: SetRevocation,
+        by: By,
+    ) -> Result<SetRevoked<Settling>, OwnerError>;
+    /// Waits until everything up to an epoch that was committed is settled: from now on, which is
+    /// always safe, whoever changed it and however long ago.
+    async fn settle(&self, epoch: Epoch) -> Result<Settled, StoreError>;
     /// Last-used times; an older one never replaces a newer. The first use of a token whose
     /// predecessor waits for it fixes that one's end, unless the token was revoked before this was
     /// written; nothing else is changed by a use.

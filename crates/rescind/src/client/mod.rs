@@ -7,6 +7,7 @@
 mod lines;
 mod list;
 mod problem;
+mod revoking;
 
 pub(crate) use lines::Lines;
 pub(crate) use list::List;
@@ -24,10 +25,11 @@ use std::time::Duration;
 
 /// A server that is there answers a connection at once.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longest wait for a whole answer. A revocation waits for other nodes' leases, a few seconds.
+/// Longest wait for a whole answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest answer, in bytes; a full page of tokens has about a tenth of it.
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+const PREFER: &str = "prefer";
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 const IDEMPOTENCY_REPLAYED: &str = "idempotency-replayed";
 
@@ -79,6 +81,21 @@ impl Client {
     ) -> Result<Reply, Failure> {
         let request = self.request(Method::GET, path, query)?;
         self.answer(path, request).await.map_err(Into::into)
+    }
+
+    async fn get_preferring(&self, prefer: &str, path: &[&str]) -> Result<Value, Failure> {
+        let request = self.request(Method::GET, path, &[])?.header(PREFER, prefer);
+        Ok(self.answer(path, request).await?.body)
+    }
+
+    async fn post_preferring(
+        &self,
+        prefer: &str,
+        path: &[&str],
+        body: &Value,
+    ) -> Result<Value, Failure> {
+        let request = self.request(Method::POST, path, &[])?.header(PREFER, prefer);
+        Ok(self.answer(path, request.json(body)).await?.body)
     }
 
     pub(crate) async fn post(&self, path: &[&str], body: &Value) -> Result<Value, Failure> {

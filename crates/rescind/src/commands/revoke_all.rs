@@ -26,7 +26,7 @@ pub(crate) async fn run(
     let mut body = level(args);
     add(&mut body, "issued_before", args.issued_before.map(Timestamp::to_rfc3339_millis));
     add(&mut body, "reason", args.reason.map(|reason| reason.as_str()));
-    Ok(revoked(client.post(&["v1", "revocations"], &body).await?))
+    Ok(revoked(client.revoke(&["v1", "revocations"], &body, output).await?))
 }
 
 pub(super) fn revoked(answer: Value) -> Answer {

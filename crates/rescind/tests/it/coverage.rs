@@ -47,6 +47,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ("GET /v1/partners/{id}", "partner get"),
     ("GET /v1/problems", "problem"),
     ("GET /v1/problems/{name}", "problem"),
+    ("GET /v1/revocations/{epoch}", "token revoke"),
     ("GET /v1/status", "status"),
     ("GET /v1/tokens", "token list"),
     ("GET /v1/tokens/{id}", "token get"),

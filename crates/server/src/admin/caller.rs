@@ -53,6 +53,15 @@ impl Needs for ReadAll {
     const SERVER_WIDE: bool = true;
 }
 
+/// Revocations by their number, which counts every tenant's.
+#[derive(Clone, Copy, Debug)]
+pub struct RevokeAny;
+
+impl Needs for RevokeAny {
+    const SCOPE: Option<&'static str> = Some("revoke");
+    const SERVER_WIDE: bool = true;
+}
+
 /// Any operator, whatever its token's scopes are.
 #[derive(Clone, Copy, Debug)]
 pub struct Anyone;

@@ -16,7 +16,9 @@ mod operators;
 mod owners;
 mod page;
 mod partners;
+mod patience;
 mod probes;
+mod progress;
 mod revocations;
 mod status;
 mod tenancy;
@@ -63,6 +65,7 @@ fn routes() -> OpenApiRouter<Arc<Admin>> {
         .merge(operators::routes())
         .merge(tokens::routes())
         .merge(revocations::routes())
+        .merge(progress::routes())
         .merge(audit::routes())
         .merge(verification::routes())
         .merge(probes::routes())

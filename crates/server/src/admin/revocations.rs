@@ -4,11 +4,14 @@ use super::Admin;
 use super::caller::{Caller, Needs, Revoke};
 use super::extract::{Json, tenant};
 use super::openapi::vocabulary;
+use super::patience::{Prefer, PreferHeader};
+use super::progress::{PendingView, Told, answer};
 use super::tokens::vocabulary::RevocationReasonName;
 use super::tokens::{Done, administers, reason, time};
-use crate::http::{Problem, no_store};
+use crate::http::Problem;
+use crate::service::PATIENCE;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use rescind_core::{OwnerId, OwnerKind, TenantId, Timestamp};
 use rescind_store::{IssuedBefore, OwnerClass, OwnerFilter, SetRevocation, TokenSet};
 use serde::{Deserialize, Serialize};
@@ -53,7 +56,26 @@ struct RevokedSetView {
     #[schema(value_type = RevocationReasonName)]
     reason: &'static str,
     #[serde(flatten)]
-    done: Done,
+    #[schema(value_type = Done)]
+    told: Told,
+}
+
+/// The same of one that is not settled, for the document.
+#[derive(ToSchema)]
+#[schema(as = PendingSet)]
+#[expect(dead_code, reason = "it is written as a `RevokedSetView`")]
+struct PendingSet {
+    level: Level,
+    /// The owner's or the tenant's id.
+    #[schema(required)]
+    subject: Option<String>,
+    /// Every token of the set that was issued before this is revoked.
+    #[schema(value_type = vocabulary::Time)]
+    not_before: String,
+    #[schema(value_type = RevocationReasonName)]
+    reason: &'static str,
+    #[serde(flatten)]
+    told: PendingView,
 }
 
 #[derive(Clone, Copy, Serialize, ToSchema)]
@@ -75,9 +97,13 @@ enum Level {
     path = "/v1/revocations",
     operation_id = "revoke_tokens",
     tag = "Tokens",
+    params(PreferHeader),
     request_body = Shapes,
     responses(
         (status = 200, description = "No node accepts them any more.", body = RevokedSetView),
+        (status = 202, description = "They are revoked, for good, and a node that has not answered \
+                                      may accept them until its lease ends.", body = PendingSet,
+         headers(("Location" = String, description = "Where to ask how far it is."))),
         (status = 404, description = "No such owner or tenant."),
         (status = 409, description = "`issued_before` lies in the future; or nobody could \
                                       administer afterwards."),
@@ -87,6 +113,7 @@ enum Level {
 async fn create(
     State(admin): State<Arc<Admin>>,
     caller: Caller<Revoke>,
+    prefer: Prefer,
     Json(asked): Json<Asked>,
 ) -> Result<Response, Problem> {
     let reason = reason(asked.reason.as_deref())?;
@@ -98,15 +125,17 @@ async fn create(
         TokenSet::Everything => (Level::Everything, None),
     };
     let what = SetRevocation { set, issued_before, reason };
-    let (revoked, achieved) = admin.services.revoke_set(what, caller.acting()).await?;
+    let patience = prefer.patience(&caller, PATIENCE);
+    let revoking = admin.services.revoke_set_within(what, caller.acting(), patience);
+    let (not_before, progress) = revoking.await?;
     let view = RevokedSetView {
         level,
         subject,
-        not_before: revoked.not_before.to_rfc3339_millis(),
+        not_before: not_before.to_rfc3339_millis(),
         reason: reason.as_str(),
-        done: Done::told(achieved, &caller),
+        told: Told::of(progress, &caller),
     };
-    Ok(no_store(axum::Json(view).into_response()))
+    Ok(answer(&progress, prefer, view))
 }
 
 impl PartialSchema for Shapes {

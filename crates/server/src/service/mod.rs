@@ -11,6 +11,7 @@ pub mod owners;
 mod passwords;
 mod probe;
 pub mod rotation;
+mod settling;
 pub mod tokens;
 mod usage;
 
@@ -22,6 +23,10 @@ pub use passwords::{
     PASSWORD_BYTES_MAX, PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, Passwords, PasswordsBusy,
 };
 pub use probe::{Probe, Probed};
+pub use settling::{
+    PATIENCE, PATIENCE_MAX, Progress, REMEMBERED_FOR, REMEMBERED_MAX, STATUS_PATIENCE,
+    UNATTENDED_MAX, Unattended,
+};
 pub use tokens::{Achieved, IssueRequest, Issued, RevokeOutcome};
 
 use crate::service::identity::Identity;
@@ -48,6 +53,8 @@ pub struct Services {
     pub settings: Settings,
     /// Of this process.
     pub revocation_times: RevocationTimes,
+    /// Revocations whose callers went on before they were settled.
+    pub unattended: Unattended,
     pub probe: Probe,
     /// True from when the server was told to stop: it still serves, and wants no new clients.
     pub stopping: watch::Receiver<bool>,

@@ -1,6 +1,6 @@
 //! Issuing and revoking.
 
-use super::{Acting, Services};
+use super::{Acting, Progress, Services};
 use rescind_core::signature::Secret;
 use rescind_core::{
     Actor, Digest, NetworkSet, OwnerId, Plain, Presented, RevocationReason, ScopeSet, Timestamp,
@@ -11,6 +11,7 @@ use rescind_store::{
     RevocationOfAll, Revoked, SetRevocation, SetRevoked, Settled, Standing, StoreError,
     StoredToken, TokenFilter,
 };
+use std::sync::Arc;
 use std::time::Duration;
 
 #[derive(Clone, Debug)]
@@ -54,18 +55,19 @@ pub struct Achieved {
     pub took: Duration,
 }
 
+/// `A` is what it has achieved; or, for whoever may have gone on before, its [`Progress`].
 #[derive(Debug)]
-pub enum RevokeOutcome {
+pub enum RevokeOutcome<A = Achieved> {
     /// No node accepts it any more, and none will.
     Revoked {
         /// How it stands from now on.
         state: TokenState,
-        achieved: Achieved,
+        achieved: A,
     },
     /// It had been revoked before; that is as final as a first answer.
     AlreadyRevoked {
         record: TokenRecord,
-        achieved: Achieved,
+        achieved: A,
     },
     Unknown,
 }
@@ -131,25 +133,56 @@ impl Services {
         })
     }
 
-    /// Takes back every token of a set: one write, whatever their number.
-    pub async fn revoke_set(
-        &self,
-        what: SetRevocation,
+    /// The same, for whoever waits no longer than `patience`.
+    pub async fn revoke_within(
+        self: &Arc<Self>,
+        what: Revocation,
         acting: Acting,
-    ) -> Result<(SetRevoked, Achieved), OwnerError> {
-        let begun = self.boottime_millis();
-        let revoked = self.store.revoke_set(what, self.by(acting)).await?;
-        Ok((revoked, self.achieved(revoked.settled, begun)))
+        patience: Option<Duration>,
+    ) -> Result<RevokeOutcome<Progress>, StoreError> {
+        let (begun, by, reason) = (self.boottime_millis(), self.by(acting), what.reason);
+        let state = TokenState::Revoked { at: by.at, by: by.actor.clone(), reason };
+        Ok(match self.store.begin_revoke(what, by).await? {
+            Revoked::Now(settling) => {
+                let achieved = self.within(settling, begun, patience).await?;
+                RevokeOutcome::Revoked { state, achieved }
+            }
+            Revoked::Before { record, settled } => {
+                let achieved = self.within(settled, begun, patience).await?;
+                RevokeOutcome::AlreadyRevoked { record, achieved }
+            }
+            Revoked::Unknown => RevokeOutcome::Unknown,
+        })
     }
 
-    fn achieved(&self, settled: Settled, begun: u64) -> Achieved {
+    /// Takes back every token of a set: one write, whatever their number. With the bound as it
+    /// stands now.
+    pub async fn revoke_set_within(
+        self: &Arc<Self>,
+        what: SetRevocation,
+        acting: Acting,
+        patience: Option<Duration>,
+    ) -> Result<(Timestamp, Progress), OwnerError> {
+        let begun = self.boottime_millis();
+        let revoked = self.store.begin_revoke_set(what, self.by(acting)).await?;
+        let SetRevoked { settled, not_before } = revoked;
+        Ok((not_before, self.within(settled, begun, patience).await?))
+    }
+
+    /// As it is answered, and counted.
+    pub(super) fn achieved(&self, settled: Settled, begun: u64) -> Achieved {
+        let achieved = self.measured(settled, begun);
+        self.revocation_times.took(achieved.took, achieved.leases_waited_for);
+        achieved
+    }
+
+    pub(super) fn measured(&self, settled: Settled, begun: u64) -> Achieved {
         let Settled { epoch, acknowledged, waited_out } = settled;
         let took = Duration::from_millis(self.boottime_millis().saturating_sub(begun));
-        self.revocation_times.took(took, waited_out);
         Achieved { epoch, nodes_acknowledged: acknowledged, leases_waited_for: waited_out, took }
     }
 
-    fn boottime_millis(&self) -> u64 {
+    pub(super) fn boottime_millis(&self) -> u64 {
         self.guard.clock().boottime().as_millis()
     }
 

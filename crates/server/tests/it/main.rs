@@ -14,6 +14,7 @@ mod admin_audit;
 mod admin_openapi;
 mod admin_owners;
 mod admin_revocations;
+mod admin_revocations_progress;
 mod admin_tokens;
 mod admin_tokens_import;
 mod admin_tokens_revoke;

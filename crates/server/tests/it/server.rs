@@ -24,7 +24,9 @@ use rescind_server::gateway::Gateway;
 use rescind_server::http::{Limits, Listener, Site};
 use rescind_server::public::{self, Served};
 use rescind_server::service::identity::Identity;
-use rescind_server::service::{LoginLimits, Passwords, Probe, RevocationTimes, Services, Settings};
+use rescind_server::service::{
+    LoginLimits, Passwords, Probe, RevocationTimes, Services, Settings, Unattended,
+};
 use rescind_server::verify;
 use rescind_store::sqlite::{Options, SqliteStore};
 use rescind_store::{
@@ -298,6 +300,7 @@ fn services(
         login_limits: LoginLimits::per_minute(logins, logins),
         settings,
         revocation_times: RevocationTimes::default(),
+        unattended: Unattended::default(),
         probe: Probe::every(Duration::from_hours(1)),
         stopping,
     };

@@ -21,7 +21,7 @@ use crate::{
     AllRevoked, AuditFilter, AuditRow, Bell, By, Counts, Created, Epoch, IssueError, KeyRing,
     NewOwner, NewRotation, NewToken, OwnerError, OwnerFilter, OwnerUpdate, ReadStore, Revocation,
     RevocationOfAll, Revoked, RotateError, Rotated, SetRevocation, SetRevoked, Settled, Settler,
-    StoreError, StoredToken, StoredUser, TokenFilter, UpdateError, WriteStore,
+    Settling, StoreError, StoredToken, StoredUser, TokenFilter, UpdateError, WriteStore,
     mutation::USES_PER_JOB,
     outage::{Outage, chain},
 };
@@ -111,9 +111,19 @@ impl PostgresStore {
         answer.await.unwrap_or_else(|_| Err(StoreError::Failed(None).into()))
     }
 
-    /// The same, of what takes power away or finds it taken: with the epoch up to which everything
-    /// must be settled before it is answered.
+    /// The same, of what takes power away or finds it taken: settled as well.
     async fn tx_settled<T, E, F>(&self, name: &'static str, body: F) -> Result<(T, Settled), E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Stop<E>>> + Send + 'static,
+    {
+        let (value, settling) = self.tx_settling(name, body).await?;
+        Ok((value, settling.settled().await?))
+    }
+
+    /// With what must be waited for before it is answered.
+    async fn tx_settling<T, E, F>(&self, name: &'static str, body: F) -> Result<(T, Settling), E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
@@ -127,7 +137,12 @@ impl PostgresStore {
                 })
             })
             .await?;
-        Ok((value, self.settler.settle(epoch).await?))
+        Ok((value, self.settling(epoch)))
+    }
+
+    fn settling(&self, epoch: Epoch) -> Settling {
+        let settler = Arc::clone(&self.settler);
+        Settling::new(epoch, async move { settler.settle(epoch).await })
     }
 
     /// The writer takes nothing any more.
@@ -252,16 +267,20 @@ impl WriteStore for PostgresStore {
         Ok(updated.await?.0)
     }
 
-    async fn revoke(&self, what: Revocation, by: By) -> Result<Revoked, StoreError> {
+    async fn begin_revoke(
+        &self,
+        what: Revocation,
+        by: By,
+    ) -> Result<Revoked<Settling>, StoreError> {
         let (revoking, answer) = Revoking::new(what, by);
         let (found, epoch) = self.written(Message::Revoke(revoking), answer).await?;
         Ok(match found {
             Found::Unknown => Revoked::Unknown,
-            Found::Active => Revoked::Now(self.settler.settle(epoch).await?),
+            Found::Active => Revoked::Now(self.settling(epoch)),
             Found::Revoked(record) => {
                 let settled = match keeps(SETTLE_REPEATS) {
-                    true => self.settler.settle(epoch).await?,
-                    false => Settled { epoch, acknowledged: 0, waited_out: 0 },
+                    true => self.settling(epoch),
+                    false => Settling::over(Settled { epoch, acknowledged: 0, waited_out: 0 }),
                 };
                 Revoked::Before { record, settled }
             }
@@ -279,8 +298,12 @@ impl WriteStore for PostgresStore {
         Ok(AllRevoked { count, settled })
     }
 
-    async fn revoke_set(&self, what: SetRevocation, by: By) -> Result<SetRevoked, OwnerError> {
-        let revoked = self.tx_settled("revoke_set", |tx| {
+    async fn begin_revoke_set(
+        &self,
+        what: SetRevocation,
+        by: By,
+    ) -> Result<SetRevoked<Settling>, OwnerError> {
+        let revoked = self.tx_settling("revoke_set", |tx| {
             Box::pin(async move {
                 tx.check_actor(&by).await?;
                 revocation::revoke_set(tx, &what, &by).await
@@ -288,6 +311,10 @@ impl WriteStore for PostgresStore {
         });
         let (not_before, settled) = revoked.await?;
         Ok(SetRevoked { settled, not_before })
+    }
+
+    async fn settle(&self, epoch: Epoch) -> Result<Settled, StoreError> {
+        self.settler.settle(epoch).await
     }
 
     async fn record_use(&self, uses: Vec<(TokenId, Timestamp)>) -> Result<(), StoreError> {

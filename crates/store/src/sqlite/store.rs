@@ -14,8 +14,8 @@ use super::{
 use crate::{
     AllRevoked, AuditFilter, AuditRow, By, Counts, Created, Epoch, IssueError, NewOwner,
     NewRotation, NewToken, OwnerError, OwnerFilter, OwnerUpdate, ReadStore, Revocation,
-    RevocationOfAll, Revoked, RotateError, Rotated, SetRevocation, SetRevoked, StoreError,
-    StoredToken, StoredUser, TokenFilter, UpdateError, WriteStore,
+    RevocationOfAll, Revoked, RotateError, Rotated, SetRevocation, SetRevoked, Settled, Settling,
+    StoreError, StoredToken, StoredUser, TokenFilter, UpdateError, WriteStore,
     mutation::USES_PER_JOB,
     outage::{Outage, chain},
     publisher::Publisher,
@@ -204,14 +204,18 @@ impl WriteStore for SqliteStore {
         .await
     }
 
-    async fn revoke(&self, what: Revocation, by: By) -> Result<Revoked, StoreError> {
-        self.tx("revoke", move |tx| {
+    async fn begin_revoke(
+        &self,
+        what: Revocation,
+        by: By,
+    ) -> Result<Revoked<Settling>, StoreError> {
+        let revoked = self.tx("revoke", move |tx| {
             if by.actor.token_id().as_ref() != Some(&what.id) {
                 tx.check_actor(&by)?;
             }
             revocation::revoke(tx, &what, &by)
-        })
-        .await
+        });
+        Ok(revoked.await?.alone())
     }
 
     async fn revoke_all(&self, what: RevocationOfAll, by: By) -> Result<AllRevoked, StoreError> {
@@ -222,12 +226,22 @@ impl WriteStore for SqliteStore {
         .await
     }
 
-    async fn revoke_set(&self, what: SetRevocation, by: By) -> Result<SetRevoked, OwnerError> {
-        self.tx("revoke_set", move |tx| {
+    async fn begin_revoke_set(
+        &self,
+        what: SetRevocation,
+        by: By,
+    ) -> Result<SetRevoked<Settling>, OwnerError> {
+        let revoked = self.tx("revoke_set", move |tx| {
             tx.check_actor(&by)?;
             revocation::revoke_set(tx, &what, &by)
-        })
-        .await
+        });
+        let SetRevoked { settled, not_before } = revoked.await?;
+        Ok(SetRevoked { settled: Settling::over(settled), not_before })
+    }
+
+    /// Whatever is committed is applied, and nobody else verifies.
+    async fn settle(&self, epoch: Epoch) -> Result<Settled, StoreError> {
+        Ok(Settled::alone(epoch))
     }
 
     async fn record_use(&self, uses: Vec<(TokenId, Timestamp)>) -> Result<(), StoreError> {

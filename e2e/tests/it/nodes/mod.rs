@@ -12,6 +12,7 @@ mod load;
 mod metrics;
 mod nemesis;
 mod partition;
+mod patience;
 mod trial;
 
 use anyhow::ensure;

@@ -54,9 +54,9 @@ pub(crate) async fn run(
         TokenCommand::List(args) => list(&args, client).await,
         TokenCommand::Update(args) => update(&args, client).await,
         TokenCommand::Rotate(args) => create::rotate(&args, client, output).await,
-        TokenCommand::Revoke(args) => revoke(&args, client).await,
+        TokenCommand::Revoke(args) => revoke(&args, client, output).await,
         TokenCommand::RevokePresented { presented, reason } => {
-            revoke_presented(&presented, &reason, client).await
+            revoke_presented(&presented, &reason, client, output).await
         }
         TokenCommand::Import(args) => import::run(&args, client).await,
     }
@@ -94,22 +94,27 @@ async fn update(args: &TokenUpdateArgs, client: &Client) -> Result<Answer, Failu
     Ok(one_of(token, &COLUMNS))
 }
 
-async fn revoke(args: &TokenRevokeArgs, client: &Client) -> Result<Answer, Failure> {
+async fn revoke(
+    args: &TokenRevokeArgs,
+    client: &Client,
+    output: Output,
+) -> Result<Answer, Failure> {
     let path = ["v1", "tokens", args.token.id.as_str(), "revoke"];
     let mut body = json!({});
     add_reason(&mut body, &args.reason);
-    Ok(revoked(client.post(&path, &body).await?))
+    Ok(revoked(client.revoke(&path, &body, output).await?))
 }
 
 async fn revoke_presented(
     presented: &Presented,
     reason: &Reason,
     client: &Client,
+    output: Output,
 ) -> Result<Answer, Failure> {
     let token = presented.read()?;
     let mut body = json!({"token": token.as_str()});
     add_reason(&mut body, reason);
-    Ok(revoked(client.post(&["v1", "tokens", "revoke"], &body).await?))
+    Ok(revoked(client.revoke(&["v1", "tokens", "revoke"], &body, output).await?))
 }
 
 fn add_reason(body: &mut Value, reason: &Reason) {

@@ -18,7 +18,7 @@ pub struct Row {
     pub method: &'static str,
     pub path: &'static str,
     note: &'static str,
-    /// What stands for `{id}` or `{name}`.
+    /// What stands for `{id}`, `{name}` or `{epoch}`.
     id: fn(&Things) -> String,
     ask: fn(RequestBuilder, &Things) -> RequestBuilder,
 }
@@ -48,6 +48,7 @@ impl Row {
         };
         let id = (self.id)(things);
         let path = self.path.replace("{id}", &id).replace("{name}", &id);
+        let path = path.replace("{epoch}", &id);
         let request = server.http.request(self.method.parse().unwrap(), format!("{base}{path}"));
         (self.ask)(request, things)
     }
@@ -185,6 +186,7 @@ fn tokens() -> Vec<Row> {
         admin("POST", "/v1/revocations")
             .note("everything")
             .asking(|request, _| request.json(&json!({ "everything": true }))),
+        admin("GET", "/v1/revocations/{epoch}").named(|_| "0".into()),
     ]
 }
 
