@@ -48,13 +48,16 @@ pub struct Setup {
     pub ablated: Option<&'static str>,
     /// Nodes that are not started.
     pub later: usize,
+    /// How many of them, the last ones, take no leases.
+    pub through: usize,
     /// Run in the new database before anybody else is there.
     pub before: &'static str,
 }
 
 impl Setup {
     pub const fn of(nodes: usize, lease: &'static str) -> Self {
-        Self { nodes, lease, postgres: "", direct: true, ablated: None, later: 0, before: "" }
+        let (postgres, ablated, later, before) = ("", None, 0, "");
+        Self { nodes, lease, postgres, direct: true, ablated, later, through: 0, before }
     }
 }
 
@@ -84,7 +87,12 @@ impl Nodes {
             let connection = home.path().join("postgres");
             private(&connection, &connection_text(&links, &database))?;
             let (connection, Setup { lease, postgres, .. }) = (connection.display(), setup);
-            let direct = if setup.direct { "listen = \"127.0.0.1:0\"\n" } else { "" };
+            let through = number >= setup.nodes - setup.through;
+            let direct = match setup.direct {
+                _ if through => "verify = \"read-through\"\n",
+                true => "listen = \"127.0.0.1:0\"\n",
+                false => "",
+            };
             let more = format!(
                 "[postgres]\nconnection_file = \"{connection}\"\n{postgres}\n\
                  [cluster]\nnode = \"node-{number}\"\nlease = \"{lease}\"\n{direct}"

@@ -34,6 +34,10 @@ pub struct Gate {
     generation: AtomicU64,
     /// The last epoch that the index has applied.
     applied: AtomicU64,
+    /// Raised whenever the gate is sealed: no proof outlives it.
+    seals: AtomicU64,
+    /// A round has proved something last, where there are no leases. To be shown.
+    proves: AtomicBool,
     /// Once broken, no lease opens the gate again: the truth in memory may be wrong.
     broken: AtomicBool,
     rules: Rules,
@@ -44,6 +48,14 @@ pub struct Gate {
 pub struct View {
     lease_end: BootInstant,
     generation: u64,
+}
+
+/// That memory was proved to be new enough for whoever asked before: see
+/// [`rounds`](crate::rounds). It stands in the place of a lease, in no clock's time, and ends when
+/// memory is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Proof {
+    seals: u64,
 }
 
 /// What became of a view by the time of the decision.
@@ -75,6 +87,8 @@ impl Gate {
             lease_end: AtomicU64::new(0),
             generation: AtomicU64::new(0),
             applied: AtomicU64::new(0),
+            seals: AtomicU64::new(0),
+            proves: AtomicBool::new(false),
             broken: AtomicBool::new(false),
         }
     }
@@ -89,7 +103,21 @@ impl Gate {
     /// no lease: when this returns, no accept is decided any more.
     pub fn seal(&self) {
         self.open_until(BootInstant(0));
+        self.prove_nothing();
+        self.seals.fetch_add(1, Ordering::AcqRel);
         self.changed();
+    }
+
+    /// What a round has proved, once all that it has read is applied. For those alone who asked
+    /// before it began.
+    pub fn prove(&self) -> Proof {
+        self.proves.store(true, Ordering::Release);
+        Proof { seals: self.seals.load(Ordering::Acquire) }
+    }
+
+    /// A round has failed: to be shown, until the next one proves something.
+    pub fn prove_nothing(&self) {
+        self.proves.store(false, Ordering::Release);
     }
 
     /// Gives up the lease for good: a store that failed cannot vouch for what memory holds.
@@ -123,6 +151,14 @@ impl Gate {
         View { lease_end, generation: self.generation.load(Ordering::Acquire) }
     }
 
+    /// The same by a proof instead of a lease, again and again: what is newer than a proof is safe.
+    pub fn view_by(&self, proof: Proof) -> View {
+        // First, so that a seal that comes later is seen as a change.
+        let generation = self.generation.load(Ordering::Acquire);
+        let stands = self.seals.load(Ordering::Acquire) == proof.seals;
+        View { lease_end: if stands { BootInstant::NEVER } else { BootInstant(0) }, generation }
+    }
+
     /// Ask this last, with a clock read after the look-up.
     pub fn still_holds(&self, view: View, now: BootInstant) -> Standing {
         let end = if self.rules.keeps(Rule::LeaseBeforeData) {
@@ -145,9 +181,11 @@ impl Gate {
         }
     }
 
-    /// Whether a verification that began at `now` could be answered.
+    /// Whether a verification that began at `now` could be answered; or probably, where each one
+    /// needs a proof.
     pub fn is_open(&self, now: BootInstant) -> bool {
-        self.still_holds(self.view(), now) != Standing::Lapsed
+        let proves = self.proves.load(Ordering::Acquire) && !self.broken.load(Ordering::Acquire);
+        proves || self.still_holds(self.view(), now) != Standing::Lapsed
     }
 }
 
@@ -212,6 +250,27 @@ mod tests {
         assert_eq!(gate.still_holds(gate.view(), NOON), Standing::Lapsed);
         gate.open_until(BootInstant::NEVER);
         assert!(gate.is_open(NOON));
+    }
+
+    #[test]
+    fn proof_stands_in_no_clocks_time_and_ends_with_the_next_seal() {
+        let gate = Gate::sealed();
+        let proof = gate.prove();
+        assert_eq!(gate.still_holds(gate.view(), NOON), Standing::Lapsed, "no lease comes of it");
+        let view = gate.view_by(proof);
+        let late = BootInstant::from_millis(u64::MAX - 1);
+        assert_eq!(gate.still_holds(view, late), Standing::Holds);
+        gate.changed();
+        assert_eq!(gate.still_holds(view, NOON), Standing::Changed);
+        let again = gate.view_by(proof);
+        assert_eq!(gate.still_holds(again, NOON), Standing::Holds, "what is newer is safe");
+        gate.seal();
+        assert_eq!(gate.still_holds(again, NOON), Standing::Changed);
+        assert_eq!(gate.still_holds(gate.view_by(proof), NOON), Standing::Lapsed);
+        let broken = gate.prove();
+        gate.break_seal();
+        assert_eq!(gate.still_holds(gate.view_by(broken), NOON), Standing::Lapsed);
+        assert!(!gate.is_open(NOON));
     }
 
     #[test]

@@ -27,6 +27,7 @@
 //! | When may a verification be answered? | `gate.rs`: [`Gate`] |
 //! | How does a node get and keep its lease? | `node.rs`: [`Node`] |
 //! | When may a revocation be answered? | `settling.rs`: [`Settler`] |
+//! | How does a node verify that has no lease? | `rounds.rs`: [`Rounds`] |
 //! | When is a node given up for dead? | `reaper.rs`: [`Reaper`] |
 //! | What breaks without which rule? | `rules.rs`: [`Rule`] |
 //!
@@ -56,14 +57,16 @@ mod gate;
 mod member;
 pub mod node;
 mod reaper;
+pub mod rounds;
 mod rules;
 pub mod settling;
 pub mod timing;
 
-pub use gate::{BootInstant, Gate, Standing, View};
+pub use gate::{BootInstant, Gate, Proof, Standing, View};
 pub use member::{Incarnation, Member, MemberRow, NodeId};
 pub use node::{Alarm, Link, Node, Timeline};
 pub use reaper::{DeadRow, Reaper};
+pub use rounds::{Round, Rounds};
 pub use rules::{Rule, Rules};
 pub use settling::{Settled, Settler};
 pub use timing::{LeaseOutOfRange, Timing};

@@ -88,11 +88,14 @@ pub enum Rule {
     /// And only if it is of the history that the index follows. Without: a push that was on its way
     /// while the database was restored counts for a number that means something else now.
     PushOfOneHistory,
+    /// On a node without leases, a verification is decided by a round that began after it was
+    /// invoked. Without: the round read the log before the revocation was answered.
+    RoundAfterAsking,
 }
 
 impl Rule {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::LeaseRunsOut,
         Self::RevokerWaits,
         Self::WaitForTheSilent,
@@ -122,6 +125,7 @@ impl Rule {
         Self::FetchedIsNotOlder,
         Self::PushFollows,
         Self::PushOfOneHistory,
+        Self::RoundAfterAsking,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -155,6 +159,7 @@ impl Rule {
             Self::FetchedIsNotOlder => "fetched-is-not-older",
             Self::PushFollows => "push-follows",
             Self::PushOfOneHistory => "push-of-one-history",
+            Self::RoundAfterAsking => "round-after-asking",
         }
     }
 }
@@ -226,7 +231,7 @@ mod tests {
             let same = Rule::ALL.into_iter().filter(|other| other.name() == rule.name());
             assert_eq!(same.count(), 1, "{}", rule.name());
         }
-        assert_eq!(Rule::ALL.len(), Rule::PushOfOneHistory as usize + 1);
+        assert_eq!(Rule::ALL.len(), Rule::RoundAfterAsking as usize + 1);
     }
 
     #[cfg(feature = "ablation")]

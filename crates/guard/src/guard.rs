@@ -3,7 +3,7 @@
 use crate::clock::Clock;
 use crate::index::{Entry, Index};
 use crate::usage::Usage;
-use rescind_coherence::{BootInstant, Gate, Rules, Standing};
+use rescind_coherence::{BootInstant, Gate, Proof, Rules, Standing};
 use rescind_core::signature::{BodyProof, SignedRequest};
 use rescind_core::{
     Authentic, Demand, Denial, Digest, Owner, Permitted, Recognised, SignedHeaders, Timestamp,
@@ -33,6 +33,13 @@ pub struct Verified {
     entry: Arc<Entry>,
     owner: Arc<Owner>,
     body: BodyProof,
+}
+
+/// By what a guard may answer: its lease, or a proof.
+#[derive(Clone, Copy, Debug)]
+pub struct Permission<'g> {
+    guard: &'g Guard,
+    proof: Option<Proof>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -104,44 +111,40 @@ impl Guard {
         self.gate.seal();
     }
 
-    /// Whether a bearer token may do what `demand` says.
+    /// As [`Permission::bearer`], under a lease.
     pub fn bearer(&self, text: &str, demand: &Demand<'_>) -> Result<Verified, Refusal> {
-        let digest = Digest::of(text.as_bytes());
-        self.under_lease(|now| {
-            let found = self.index.by_digest(&digest);
-            let (stored, entry) = found.ok_or_else(|| self.why_unknown(text))?;
-            let owner = entry.owner();
-            let authentic = Authentic::by_digest(&digest, &stored, entry.bounds(&owner))?;
-            let permitted = decide(authentic, demand, now)?;
-            Ok(Verified::new(permitted, &entry, &owner, BodyProof::Unsigned))
-        })
+        self.by(None).bearer(text, demand)
     }
 
-    /// Whether a signed request may do what `demand` says. `request` must be what was received,
-    /// byte for byte.
+    /// As [`Permission::signed`], under a lease.
     pub fn signed(
         &self,
         signed: &SignedHeaders<'_>,
         request: &SignedRequest<'_>,
         demand: &Demand<'_>,
     ) -> Result<Verified, Refusal> {
-        self.under_lease(|now| {
-            let signer = self.index.by_key_id(signed.key_id()).ok_or(Denial::Unknown)?;
-            let owner = signer.entry.owner();
-            let bounds = signer.entry.bounds(&owner);
-            let (authentic, body) =
-                Authentic::by_signature(&signer.key, signed, request, now, bounds)?;
-            let permitted = decide(authentic, demand, now)?;
-            Ok(Verified::new(permitted, &signer.entry, &owner, body))
-        })
+        self.by(None).signed(signed, request, demand)
     }
 
-    /// Whether a signed request is refused whatever its body is, so that the body need not be read.
+    /// As [`Permission::signed_is_hopeless`], under a lease.
     pub fn signed_is_hopeless(&self, signed: &SignedHeaders<'_>) -> Result<(), Refusal> {
-        self.under_lease_check(|now| {
-            in_window(signed, now)?;
-            self.index.by_key_id(signed.key_id()).map(|_| ()).ok_or(Denial::Unknown)
-        })
+        self.by(None).signed_is_hopeless(signed)
+    }
+
+    /// To verify by a proof, where there are no leases; without one, by the lease.
+    #[inline]
+    pub fn by(&self, proof: Option<Proof>) -> Permission<'_> {
+        Permission { guard: self, proof }
+    }
+
+    /// As [`Gate::prove`].
+    pub fn prove(&self) -> Proof {
+        self.gate.prove()
+    }
+
+    /// As [`Gate::prove_nothing`].
+    pub fn prove_nothing(&self) {
+        self.gate.prove_nothing();
     }
 
     /// Last-used times since the last call, to be written down.
@@ -172,39 +175,87 @@ impl Guard {
         &self.clock
     }
 
-    fn under_lease(
-        &self,
+    fn why_unknown(&self, text: &str) -> Denial {
+        match recognise(text, &self.prefixes) {
+            Recognised::Damaged => Denial::Mistyped,
+            Recognised::Whole | Recognised::Foreign => Denial::Unknown,
+        }
+    }
+}
+
+impl Permission<'_> {
+    /// Whether a bearer token may do what `demand` says.
+    pub fn bearer(self, text: &str, demand: &Demand<'_>) -> Result<Verified, Refusal> {
+        let (guard, digest) = (self.guard, Digest::of(text.as_bytes()));
+        self.verified(|now| {
+            let found = guard.index.by_digest(&digest);
+            let (stored, entry) = found.ok_or_else(|| guard.why_unknown(text))?;
+            let owner = entry.owner();
+            let authentic = Authentic::by_digest(&digest, &stored, entry.bounds(&owner))?;
+            let permitted = decide(authentic, demand, now)?;
+            Ok(Verified::new(permitted, &entry, &owner, BodyProof::Unsigned))
+        })
+    }
+
+    /// Whether a signed request may do what `demand` says. `request` must be what was received,
+    /// byte for byte.
+    pub fn signed(
+        self,
+        signed: &SignedHeaders<'_>,
+        request: &SignedRequest<'_>,
+        demand: &Demand<'_>,
+    ) -> Result<Verified, Refusal> {
+        let guard = self.guard;
+        self.verified(|now| {
+            let signer = guard.index.by_key_id(signed.key_id()).ok_or(Denial::Unknown)?;
+            let owner = signer.entry.owner();
+            let bounds = signer.entry.bounds(&owner);
+            let (authentic, body) =
+                Authentic::by_signature(&signer.key, signed, request, now, bounds)?;
+            let permitted = decide(authentic, demand, now)?;
+            Ok(Verified::new(permitted, &signer.entry, &owner, body))
+        })
+    }
+
+    /// Whether a signed request is refused whatever its body is, so that the body need not be read.
+    pub fn signed_is_hopeless(self, signed: &SignedHeaders<'_>) -> Result<(), Refusal> {
+        let guard = self.guard;
+        self.decided(|now| {
+            in_window(signed, now)?;
+            guard.index.by_key_id(signed.key_id()).map(|_| ()).ok_or(Denial::Unknown)
+        })
+    }
+
+    fn verified(
+        self,
         mut look: impl FnMut(Timestamp) -> Result<Verified, Denial>,
     ) -> Result<Verified, Refusal> {
-        let verified = self.under_lease_check(|now| look(now).map(|verified| (verified, now)));
+        let verified = self.decided(|now| look(now).map(|verified| (verified, now)));
         verified.map(|(verified, now)| {
-            self.usage.mark(&verified.entry, now);
+            self.guard.usage.mark(&verified.entry, now);
             verified
         })
     }
 
     /// View first, look and decide, then the clock and the view again: see `rescind_coherence`.
-    fn under_lease_check<T>(
-        &self,
+    fn decided<T>(
+        self,
         mut look: impl FnMut(Timestamp) -> Result<T, Denial>,
     ) -> Result<T, Refusal> {
+        let Guard { gate, clock, .. } = self.guard;
         for _ in 0..LOOKS_MAX {
-            let view = self.gate.view();
-            let answer = look(self.clock.now());
-            match self.gate.still_holds(view, self.clock.boottime()) {
+            let view = match self.proof {
+                None => gate.view(),
+                Some(proof) => gate.view_by(proof),
+            };
+            let answer = look(clock.now());
+            match gate.still_holds(view, clock.boottime()) {
                 Standing::Holds => return answer.map_err(Refusal::Denied),
                 Standing::Changed => continue,
                 Standing::Lapsed => return Err(Refusal::Sealed),
             }
         }
         Err(Refusal::Sealed)
-    }
-
-    fn why_unknown(&self, text: &str) -> Denial {
-        match recognise(text, &self.prefixes) {
-            Recognised::Damaged => Denial::Mistyped,
-            Recognised::Whole | Recognised::Foreign => Denial::Unknown,
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The verification path: an index in memory, the lease gate, the decision.
 //!
-//! [`Guard::bearer`] and [`Guard::signed`] are the only two ways to obtain a [`Verified`], and both
+//! [`Permission::bearer`] and [`Permission::signed`] are the only two ways to obtain a [`Verified`], and both
 //! end in `rescind_core::decide`. Nothing here writes to disk, waits, or touches SQL: the store
 //! tells the index of each commit ([`rescind_store::Follower`]), before it answers whoever asked
 //! for the change.
@@ -12,5 +12,5 @@ mod index;
 mod usage;
 
 pub use clock::Clock;
-pub use guard::{Guard, Refusal, Verified};
+pub use guard::{Guard, Permission, Refusal, Verified};
 pub use index::{Entry, Index};

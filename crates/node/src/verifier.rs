@@ -12,16 +12,19 @@
 //! second. Beyond that the answer is neither yes nor no (503). Whatever is in memory is not
 //! concerned.
 //!
-//! On a single node nothing is elsewhere, and nothing here waits.
+//! On a single node nothing is elsewhere, and nothing here waits. On a node without leases
+//! everything does: for a round that began after it was asked (`rescind_coherence::rounds`), and
+//! what is fetched afterwards is newer still.
 
 use crate::at_least::AtLeast;
+use crate::cluster::Proofs;
 use crate::tally::{FetchTally, Fetches, Tally, Verifications};
 use async_trait::async_trait;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use moka::sync::Cache;
 use rescind_core::signature::SignedRequest;
 use rescind_core::{Demand, Denial, Digest, SignedHeaders};
-use rescind_guard::{Guard, Refusal, Verified};
+use rescind_guard::{Guard, Permission, Refusal, Verified};
 use rescind_store::{Epoch, StoreError};
 use std::fmt;
 use std::num::NonZeroU32;
@@ -83,6 +86,8 @@ pub trait Source: Send + Sync {
 pub struct Verifier {
     guard: Arc<Guard>,
     elsewhere: Option<Elsewhere>,
+    /// `None` where memory is answered from under a lease.
+    proofs: Option<Proofs>,
     at_least: AtLeast,
     tally: Tally,
 }
@@ -99,7 +104,15 @@ impl Verifier {
     }
 
     fn new(guard: Arc<Guard>, elsewhere: Option<Elsewhere>) -> Self {
-        Self { guard, elsewhere, at_least: AtLeast::default(), tally: Tally::default() }
+        let (at_least, tally) = (AtLeast::default(), Tally::default());
+        Self { guard, elsewhere, proofs: None, at_least, tally }
+    }
+
+    /// The same on a node without leases: each question waits for a proof, and without one there is
+    /// no answer.
+    #[must_use]
+    pub fn proving(self, proofs: Option<Proofs>) -> Self {
+        Self { proofs, ..self }
     }
 
     /// How often it was asked since the start. What was refused before anything was looked up (no
@@ -123,10 +136,21 @@ impl Verifier {
     /// # Errors
     /// It has not, or too many wait already: neither yes nor no.
     pub async fn reached(&self, epoch: Epoch) -> Result<(), Refusal> {
+        // Memory moves on with the rounds.
+        let _ = self.permission().await?;
         self.at_least.reached(&self.guard, epoch).await
     }
 
-    /// As [`Guard::bearer`].
+    /// The one place where a question waits for what it may be answered by.
+    async fn permission(&self) -> Result<Permission<'_>, Refusal> {
+        let proof = match &self.proofs {
+            None => None,
+            Some(proofs) => Some(proofs.next().await?),
+        };
+        Ok(self.guard.by(proof))
+    }
+
+    /// As [`Permission::bearer`].
     pub async fn bearer(&self, text: &str, demand: &Demand<'_>) -> Result<Verified, Refusal> {
         let answer = self.ask_bearer(text, demand).await;
         self.tally.count(&answer);
@@ -134,13 +158,14 @@ impl Verifier {
     }
 
     async fn ask_bearer(&self, text: &str, demand: &Demand<'_>) -> Result<Verified, Refusal> {
-        let answer = self.guard.bearer(text, demand);
+        let permission = self.permission().await?;
+        let answer = permission.bearer(text, demand);
         let Some(elsewhere) = self.elsewhere_of(&answer) else { return answer };
         elsewhere.fetch(Sought::Bearer(Digest::of(text.as_bytes()))).await?;
-        self.guard.bearer(text, demand)
+        permission.bearer(text, demand)
     }
 
-    /// As [`Guard::signed`].
+    /// As [`Permission::signed`].
     pub async fn signed(
         &self,
         signed: &SignedHeaders<'_>,
@@ -158,13 +183,14 @@ impl Verifier {
         request: &SignedRequest<'_>,
         demand: &Demand<'_>,
     ) -> Result<Verified, Refusal> {
-        let answer = self.guard.signed(signed, request, demand);
+        let permission = self.permission().await?;
+        let answer = permission.signed(signed, request, demand);
         let Some(elsewhere) = self.elsewhere_of(&answer) else { return answer };
         elsewhere.fetch(Sought::Signer(signed.key_id().into())).await?;
-        self.guard.signed(signed, request, demand)
+        permission.signed(signed, request, demand)
     }
 
-    /// As [`Guard::signed_is_hopeless`]. One that is not is yet to be verified.
+    /// As [`Permission::signed_is_hopeless`]. One that is not is yet to be verified.
     pub async fn signed_is_hopeless(&self, signed: &SignedHeaders<'_>) -> Result<(), Refusal> {
         let answer = self.ask_hopeless(signed).await;
         if answer.is_err() {
@@ -174,10 +200,11 @@ impl Verifier {
     }
 
     async fn ask_hopeless(&self, signed: &SignedHeaders<'_>) -> Result<(), Refusal> {
-        let answer = self.guard.signed_is_hopeless(signed);
+        let permission = self.permission().await?;
+        let answer = permission.signed_is_hopeless(signed);
         let Some(elsewhere) = self.elsewhere_of(&answer) else { return answer };
         elsewhere.fetch(Sought::Signer(signed.key_id().into())).await?;
-        self.guard.signed_is_hopeless(signed)
+        permission.signed_is_hopeless(signed)
     }
 
     /// Where to look on, if memory does not know the token and somebody else may.

@@ -85,9 +85,10 @@ impl Engine {
         let path = store.place();
         tracing::info!(node = identity.node, store = path, "waiting for the first lease");
         cluster.opened(FIRST_LEASE_WITHIN).await.map_err(no_lease)?;
+        let verifier = Verifier::among_others(guard, Arc::new(Shared(shared)));
         Ok(Self {
             store: Arc::clone(&store) as Arc<dyn Store>,
-            verifier: Arc::new(Verifier::among_others(guard, Arc::new(Shared(shared)))),
+            verifier: Arc::new(verifier.proving(cluster.proofs())),
             cluster: Some(Arc::clone(&cluster)),
             place: StorePlace { kind: "postgresql", path },
             life: Life::AmongOthers(store, cluster),
@@ -153,7 +154,8 @@ fn identity(cluster: &config::Cluster, rules: Rules) -> Result<Identity, Failure
     let timing = timing.map_err(|error| Failure::usage(format!("cluster.lease: {error}")))?;
     let advertise = cluster.advertise.clone();
     let listen = cluster.listen.map(|address| Listen { address, advertise });
-    Ok(Identity { node, incarnation: rand::random(), timing, listen, rules })
+    let reads_through = cluster.verify == config::Verification::ReadThrough;
+    Ok(Identity { node, incarnation: rand::random(), timing, listen, reads_through, rules })
 }
 
 fn host_name() -> String {
@@ -161,7 +163,7 @@ fn host_name() -> String {
 }
 
 fn no_lease(why: String) -> Failure {
-    Failure::unreachable(format!("this node got no lease: {why}"))
+    Failure::unreachable(format!("this node could not begin to verify: {why}"))
         .next("see whether the database is well, and whether this node may write to it")
 }
 

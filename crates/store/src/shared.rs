@@ -201,6 +201,11 @@ pub trait SharedStore: Send + Sync {
     /// What has changed after an epoch: a new snapshot each time.
     async fn read_log(&self, after: Epoch) -> Result<LogPage, StoreError>;
 
+    /// The same from a server that has committed a write since this was called, synchronously, as
+    /// none can that others have replaced: what it reads afterwards lacks nothing that was committed
+    /// before the call.
+    async fn read_log_of_primary(&self, after: Epoch) -> Result<LogPage, StoreError>;
+
     /// Tells the follower of a page, in the store's order.
     fn apply(&self, page: LogPage) -> Result<Applied, StoreError>;
 

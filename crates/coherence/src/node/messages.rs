@@ -5,11 +5,11 @@ use crate::{BootInstant, Epoch, Member};
 /// The life of one connection to the database, and so the id by which answers find their question:
 /// at most one request is under way on a link, and an answer that comes over an abandoned link is
 /// ignored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Link(pub(super) u64);
 
 impl Link {
-    pub(super) const fn next(self) -> Self {
+    pub(crate) const fn next(self) -> Self {
         Self(self.0.wrapping_add(1))
     }
 }

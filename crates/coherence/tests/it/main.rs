@@ -5,4 +5,6 @@
 
 #[cfg(feature = "ablation")]
 mod model;
+#[cfg(feature = "ablation")]
+mod rounds;
 mod simulation;

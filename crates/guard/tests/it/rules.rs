@@ -29,6 +29,34 @@ fn guard_whose_store_failed_is_sealed_for_good() {
     assert!(!house.guard.is_open());
 }
 
+/// Whoever forgets the proof is refused by construction.
+#[test]
+fn guard_without_leases_answers_by_a_proof_and_by_nothing_else() {
+    let house = House::sealed();
+    let (id, token) = house.issue(&[], None);
+    let none = ScopeSet::default();
+    let by = |proof| {
+        let answer = house.guard.by(Some(proof)).bearer(token.expose(), &demand(&none));
+        answer.map(|verified| verified.token().id().clone())
+    };
+    let proof = house.guard.prove();
+    assert_eq!(house.ask(&token, &[]), Err(Refusal::Sealed), "without the proof");
+    assert_eq!(by(proof), Ok(id.clone()));
+    assert!(house.guard.is_open() && house.guard.lease_remaining_millis().is_none());
+    house.revoke(&id, Some(&token));
+    assert_eq!(by(proof), Err(denied(Denial::Unknown)), "what is newer counts");
+    house.guard.close();
+    assert_eq!(by(proof), Err(Refusal::Sealed));
+    assert!(!house.guard.is_open());
+    let anew = house.guard.prove();
+    assert_eq!(by(proof), Err(Refusal::Sealed), "it is of before");
+    assert_eq!(by(anew), Err(denied(Denial::Unknown)));
+    house.guard.prove_nothing();
+    assert!(!house.guard.is_open());
+    house.guard.seal();
+    assert_eq!(by(anew), Err(Refusal::Sealed));
+}
+
 #[test]
 fn bearer_token_is_valid_until_it_is_revoked() {
     let house = House::open();

@@ -6,6 +6,7 @@
 //! | Loop | Machine | Does |
 //! | --- | --- | --- |
 //! | [`lease`] | `coherence::Node` | loads, renews, follows the log, opens and seals the guard |
+//! | [`rounds`] | `coherence::Rounds` | in the place of [`lease`], on a node without leases: has a verification wait for a round |
 //! | [`settling`] | `coherence::Settler`, `coherence::Reaper` | waits for what was revoked here, buries dead rows |
 //!
 //! Between the loops of different nodes [`peers`] carries doorbells and acknowledgements.
@@ -18,6 +19,7 @@
 mod lease;
 mod peers;
 mod requests;
+mod rounds;
 mod settling;
 
 use crate::{Found, Sought, Source};
@@ -34,6 +36,8 @@ use rescind_guard::Guard;
 use rescind_store::{
     Committed, Epoch, Fetched, Member as Row, Ring, Roll, Settled, Settler, SharedStore, StoreError,
 };
+use rounds::ReadThrough;
+pub use rounds::{PROOF_PATIENCE, Proofs, QUESTIONS_MAX};
 use settling::{Asked, Settlements, Told};
 use std::fmt;
 use std::io;
@@ -60,6 +64,9 @@ pub struct Identity {
     pub timing: Timing,
     /// Without it, others are heard through the database alone.
     pub listen: Option<Listen>,
+    /// It takes no leases, since its clock is not to be trusted: it has no row, and so nobody finds
+    /// it at `listen`.
+    pub reads_through: bool,
     /// All of them, but in tests of tests.
     pub rules: Rules,
 }
@@ -147,6 +154,7 @@ pub struct Cluster {
     here: Here,
     events: Events,
     trouble: Trouble,
+    proofs: Option<Proofs>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -180,9 +188,8 @@ impl Cluster {
         let (peers, bound) = Peers::new(identity, unsettled.reaches_all)?;
         let seen = Arc::default();
         let here = Here { name: identity.node.as_str().into(), guard, store, peers, seen };
-        let node = Node::new(member, identity.timing, identity.rules);
-        let inbox = (events.clone(), inbox);
-        let lease = Lease::new(node, here.clone(), inbox, tell.clone(), trouble.clone());
+        let (proofs, questions) = rounds::questions();
+        let proofs = identity.reads_through.then_some(proofs);
         let settlements = Settlements::new(
             member,
             (identity.timing, identity.rules),
@@ -190,6 +197,18 @@ impl Cluster {
             (unsettled.asked, events.clone()),
             (tell.clone(), told),
         );
+        let (own, node) = (events.clone(), here.clone());
+        let (timing, rules, told_to_wait) = (identity.timing, identity.rules, tell.clone());
+        let (reads_through, worry) = (identity.reads_through, trouble.clone());
+        let verifying = async move {
+            if reads_through {
+                let heard = (inbox, questions);
+                ReadThrough::new((member, rules), node, heard, told_to_wait, worry).run().await;
+            } else {
+                let machine = Node::new(member, timing, rules);
+                Lease::new(machine, node, (own, inbox), told_to_wait, worry).run().await;
+            }
+        };
         let doorbells = doorbells(Arc::clone(&here.store), events.clone(), tell.clone());
         let direct = bound.map(|bound| Arc::clone(&here.peers).run(bound, events.clone(), tell));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -198,13 +217,13 @@ impl Cluster {
                 tokio::spawn(settlements.run());
                 tokio::spawn(doorbells);
                 direct.map(tokio::spawn);
-                lease.run().await;
+                verifying.await;
             });
         })?;
-        Ok(Self { here, events, trouble, thread: Mutex::new(Some(thread)) })
+        Ok(Self { here, events, trouble, proofs, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Waits for the first lease.
+    /// Waits for the first lease, or for the first round.
     ///
     /// # Errors
     /// There is none after `patience`: what went wrong last.
@@ -216,6 +235,11 @@ impl Cluster {
         };
         let why = || self.trouble.borrow().clone();
         timeout(patience, open).await.map_err(|_| why().unwrap_or_else(|| "no lease yet".into()))
+    }
+
+    /// What each verification waits for, if this node takes no leases.
+    pub fn proofs(&self) -> Option<Proofs> {
+        self.proofs.clone()
     }
 
     /// This node's.

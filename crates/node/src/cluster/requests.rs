@@ -173,15 +173,20 @@ struct Unanswered(String);
 
 impl<E: std::error::Error> From<E> for Unanswered {
     fn from(error: E) -> Self {
-        let mut why = error.to_string();
-        let mut cause = error.source();
-        while let Some(next) = cause {
-            why.push_str(": ");
-            why.push_str(&next.to_string());
-            cause = next.source();
-        }
-        Self(why)
+        Self(why(&error))
     }
+}
+
+/// With everything behind it.
+pub(super) fn why(error: &dyn std::error::Error) -> String {
+    let mut why = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        why.push_str(": ");
+        why.push_str(&next.to_string());
+        cause = next.source();
+    }
+    why
 }
 
 /// As the rows have it.

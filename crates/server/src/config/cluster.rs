@@ -52,6 +52,14 @@ pub enum Durability {
     Async,
 }
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verification {
+    #[default]
+    Lease,
+    ReadThrough,
+}
+
 /// This node among several on one PostgreSQL.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -70,6 +78,12 @@ pub struct Cluster {
     #[serde(with = "duration")]
     #[schemars(with = "String")]
     pub lease: Duration,
+    /// By what this node verifies. `lease`: from memory, for as long as its lease lasts. `read-through`:
+    /// each verification waits until memory has read all that was written before it was asked, so
+    /// that nothing rests on this host's clock; for hosts that are frozen or moved while they run. It
+    /// costs a commit each time, shared by all that ask at the same time, and nothing is verified
+    /// while the database is away.
+    pub verify: Verification,
     /// How often this node tries by itself what it is for: it issues a token, accepts it, revokes it
     /// and refuses it, and shows among the metrics how long that took. Each time a revoked token and
     /// its entries in the audit trail stay behind. `0s` is never; else from 1s to 1h.
@@ -93,8 +107,14 @@ impl Default for Postgres {
 impl Default for Cluster {
     /// Rides out a restart of PostgreSQL.
     fn default() -> Self {
-        let (node, listen, advertise) = (None, None, None);
-        Self { node, listen, advertise, lease: Duration::from_secs(15), probe: Duration::ZERO }
+        Self {
+            node: None,
+            listen: None,
+            advertise: None,
+            lease: Duration::from_secs(15),
+            verify: Verification::Lease,
+            probe: Duration::ZERO,
+        }
     }
 }
 
@@ -123,7 +143,19 @@ impl Postgres {
 }
 
 impl Cluster {
-    pub(super) fn validate(&self, faults: &mut Faults) {
+    /// `shared`: records are kept in PostgreSQL.
+    pub(super) fn validate(&self, shared: bool, faults: &mut Faults) {
+        if self.verify == Verification::ReadThrough {
+            if !shared {
+                let message = "`read-through` goes with `postgres.connection_file` only";
+                faults.add("cluster.verify", message);
+            }
+            if self.listen.is_some() {
+                let message = "goes with `cluster.verify = \"lease\"` only: nobody dials a node that \
+                               holds no lease";
+                faults.add("cluster.listen", message);
+            }
+        }
         if !(LEASE_MIN..=LEASE_MAX).contains(&self.lease) {
             faults.add("cluster.lease", "must be from 1s to 5m");
         }

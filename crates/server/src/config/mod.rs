@@ -28,7 +28,7 @@ mod sections;
 #[cfg(test)]
 mod tests;
 
-pub use cluster::{Cluster, Durability, Postgres};
+pub use cluster::{Cluster, Durability, Postgres, Verification};
 pub use contracts::{Limitless, TOKEN_LIFETIME_MAX, Tokens, Wizcommerce};
 pub use fault::{ConfigError, Fault, Faults};
 pub use gateway::{Gateway, Route};
@@ -76,7 +76,7 @@ impl Config {
         self.grpc.validate(&mut faults);
         self.store.validate(&mut faults);
         self.postgres.validate(&mut faults);
-        self.cluster.validate(&mut faults);
+        self.cluster.validate(self.postgres.connection_file.is_some(), &mut faults);
         self.sealing.validate(self.limitless.enabled, &mut faults);
         self.tokens.validate(&mut faults);
         self.wizcommerce.validate(&mut faults);

@@ -29,6 +29,10 @@ const MEMBER_TIMEOUT: Duration = Duration::from_secs(8);
 /// Of these, for the commit.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(4);
 
+/// A write to the log of PostgreSQL and to no table: it is committed, and waits for a standby, like
+/// every other, and leaves nothing behind that would have to be cleaned up. A standby refuses it.
+const WRITE: &str = "BEGIN READ WRITE; SELECT pg_logical_emit_message(true, 'rescind', '')";
+
 /// Told to all nodes when one has applied something: the epoch, its incarnation, its name.
 pub(super) const APPLIED: &str = "rescind_applied";
 
@@ -49,6 +53,10 @@ impl Members {
 
     pub(super) async fn read_log(&self, after: Epoch) -> Result<LogPage, StoreError> {
         self.log.read_log(after).await
+    }
+
+    pub(super) async fn read_log_of_primary(&self, after: Epoch) -> Result<LogPage, StoreError> {
+        self.log.read_log_of_primary(after).await
     }
 
     pub(super) async fn durability(&self) -> Result<DurabilityReport, StoreError> {
@@ -202,6 +210,16 @@ impl Line {
 
     async fn read_log(&self, after: Epoch) -> Result<LogPage, StoreError> {
         self.ask("the log", async |session: &Session| log::read(session, after).await).await
+    }
+
+    /// On one connection: another one may lead to another server.
+    async fn read_log_of_primary(&self, after: Epoch) -> Result<LogPage, StoreError> {
+        self.ask("a round", async |session: &Session| {
+            session.batch_execute(WRITE).await?;
+            session.commit(COMMIT_TIMEOUT).await?;
+            log::read(session, after).await
+        })
+        .await
     }
 
     async fn durability(&self) -> Result<DurabilityReport, StoreError> {

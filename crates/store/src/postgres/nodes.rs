@@ -58,6 +58,10 @@ impl SharedStore for PostgresStore {
         self.members.read_log(after).await
     }
 
+    async fn read_log_of_primary(&self, after: Epoch) -> Result<LogPage, StoreError> {
+        self.members.read_log_of_primary(after).await
+    }
+
     fn apply(&self, page: LogPage) -> Result<Applied, StoreError> {
         if page.too_far || page.in_recovery {
             return Ok(Applied::Gap);

@@ -13,6 +13,7 @@ mod metrics;
 mod nemesis;
 mod partition;
 mod patience;
+mod rounds;
 mod trial;
 
 use anyhow::ensure;

@@ -26,6 +26,7 @@ fn node(name: &str) -> Node {
         incarnation: 7,
         timing: Timing::default(),
         listen: Some(Listen { address, advertise: None }),
+        reads_through: false,
         rules: Rules::ALL,
     };
     let (peers, bound) = Peers::new(&identity, Arc::default()).unwrap();

@@ -1,6 +1,7 @@
 //! Each rule at its edge: the last value that is accepted, and the first that is not.
 
 use super::{Said, WHOLE, said};
+use crate::config::Verification;
 
 fn whole() -> Said {
     said(WHOLE)
@@ -59,6 +60,19 @@ fn nodes_that_listen_say_where_they_are_found() {
     {
         assert_eq!(anywhere().set(key, bad).one_fault().0, key, "{bad}");
     }
+}
+
+#[test]
+fn node_without_leases_has_a_database_of_all_and_listens_for_nobody() {
+    let key = "cluster.verify";
+    let shared = || whole().set("postgres.connection_file", "/etc/rescind/postgres");
+    assert_eq!(whole().load().unwrap().cluster.verify, Verification::Lease);
+    assert_eq!(whole().set(key, "read-through").one_fault().0, key);
+    let through = || shared().set(key, "read-through");
+    assert_eq!(through().load().unwrap().cluster.verify, Verification::ReadThrough);
+    let listens = through().set("cluster.listen", "10.0.0.7:8083");
+    assert_eq!(listens.one_fault().0, "cluster.listen");
+    shared().set("cluster.listen", "10.0.0.7:8083").set(key, "lease").load().unwrap();
 }
 
 #[test]

@@ -264,3 +264,35 @@ async fn database_that_has_gone_backwards_is_not_written_to_before_it_is_loaded_
     assert!(matches!(revoked, Ok(Revoked::Now(settled)) if settled.epoch == 1), "{revoked:?}");
     assert!(!node.knows("c"));
 }
+
+/// As a primary that others have replaced: it answers readings, and confirms no write.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn log_is_not_read_from_a_server_that_can_no_longer_commit() {
+    let server = Server::start();
+    let database = Database::create_on(server.text.clone()).await;
+    let node = with_a_token(&database).await;
+    node.store.revoke(revocation("b"), by(2)).await.unwrap();
+    let page = node.store.read_log_of_primary(0).await.unwrap();
+    assert_eq!((page.head, page.changes.len(), page.in_recovery), (1, 1, false));
+    let sql = database.client().await;
+    sql.batch_execute("SET synchronous_commit = local").await.unwrap();
+    sql.batch_execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'").await.unwrap();
+    server.ctl(&["reload"]);
+    sleep(Duration::from_millis(500)).await;
+    assert_eq!(node.store.read_log(0).await.unwrap().head, 1, "it reads as before");
+    let reading = tokio::spawn({
+        let store = Arc::clone(&node.store);
+        async move { store.read_log_of_primary(0).await }
+    });
+    sleep(Duration::from_millis(300)).await;
+    assert!(!reading.is_finished());
+    let cancel = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND wait_event = 'SyncRep'";
+    assert!(!sql.query(cancel, &[]).await.unwrap().is_empty());
+    let cancelled = reading.await.unwrap();
+    assert!(cancelled.is_err(), "the server calls that a success: {cancelled:?}");
+    sql.batch_execute("ALTER SYSTEM RESET synchronous_standby_names").await.unwrap();
+    server.ctl(&["reload"]);
+    sleep(Duration::from_millis(500)).await;
+    assert_eq!(node.store.read_log_of_primary(0).await.unwrap().head, 1);
+}

@@ -66,6 +66,8 @@ fn quick() -> Vec<Case> {
         "apply-before-acknowledge": renewal::log_does_not_come, three("2s");
         "register-before-read": joining::revoked_before_the_row, two_and_one("5s");
         "fetched-is-not-older": verifying::fetched_while_it_is_revoked, three("3s");
+        "round-after-asking": verifying::asked_while_the_log_is_read,
+            Setup { through: 1, ..three("3s") };
     }
 }
 

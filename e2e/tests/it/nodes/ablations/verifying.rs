@@ -25,6 +25,27 @@ pub(super) async fn fetched_while_it_is_revoked(trial: &mut Trial) -> anyhow::Re
     client.watch(2, &token, Duration::from_millis(300)).await
 }
 
+/// A node without leases reads the log for one question, and is asked another one before it has the
+/// answer.
+pub(super) async fn asked_while_the_log_is_read(trial: &mut Trial) -> anyhow::Result<()> {
+    let (client, token) = (trial.client()?, trial.known_on(2).await?);
+    let look = || {
+        let (looker, looked_for) = (client.clone(), token.clone());
+        tokio::spawn(async move { looker.look(2, &looked_for).await })
+    };
+    let answers = Hold::line(Line::Log).only(Way::Answers).from("REPEATABLE READ");
+    let mut held = trial.link(2)?.hold(answers);
+    let first = look();
+    held.reached(Duration::from_secs(5)).await?;
+    client.revoke(0, &token).await?.context("not revoked")?;
+    let second = look();
+    sleep(Duration::from_millis(100)).await;
+    drop(held);
+    first.await??;
+    second.await??;
+    client.watch(2, &token, Duration::from_millis(300)).await
+}
+
 /// Requests wait for a node that stands still for longer than its lease. When it wakes up they are
 /// served before, while and after its timers run.
 pub(super) async fn node_stands_still(trial: &mut Trial) -> anyhow::Result<()> {
