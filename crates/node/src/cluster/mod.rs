@@ -26,8 +26,8 @@ use crate::{Found, Sought, Source};
 use async_trait::async_trait;
 use lease::{Events, Lease, Trouble};
 use parking_lot::Mutex;
-pub use peers::Listen;
 use peers::Peers;
+pub use peers::{Direct, Listen, Unreached, reach};
 use rescind_coherence::node::Event;
 pub use rescind_coherence::{BootInstant, Rule, Rules, Timing};
 use rescind_coherence::{Incarnation, Member, Node, NodeId};
@@ -251,6 +251,11 @@ impl Cluster {
     /// lease; and how many nodes there were then. Asks nobody.
     pub fn last_seen(&self) -> (Epoch, usize) {
         (self.here.seen.head.load(Relaxed), self.here.seen.nodes.load(Relaxed))
+    }
+
+    /// How many others it is connected with; `None` if it listens for nobody. Asks nobody.
+    pub fn direct(&self) -> Option<Direct> {
+        self.here.peers.direct()
     }
 
     /// Every node, in the order of their names.

@@ -30,7 +30,7 @@ impl Client {
         }
         let epoch = field(&answer, "epoch");
         let told = self.settled(&epoch).await.map_err(|failure| {
-            failure.or_next("repeat the command: it tells when the revocation holds everywhere")
+            failure.next("it is revoked for good; repeat the command to hear when everywhere")
         })?;
         if let Some(answer) = answer.as_object_mut() {
             answer.retain(|name, _| name != "settled" && name != "status_url");

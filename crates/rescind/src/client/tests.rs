@@ -1,8 +1,10 @@
 //! Against servers that behave as ours never does. The well-behaved one is tested end to end.
 
 use super::*;
-use crate::cli::Paging;
+use crate::cli::{Format, Paging};
 use crate::failure::Exit;
+use crate::output::Output;
+use serde_json::json;
 use std::{
     io::{Read as _, Write as _},
     net::TcpListener,
@@ -231,4 +233,41 @@ async fn lines_come_one_by_one_and_a_cut_answer_is_no_end() {
     let mut lines = client.lines(&["v1", "audit", "export"]).await.unwrap();
     assert_eq!(lines.next().await.unwrap().as_deref(), Some(&b"one"[..]));
     assert_eq!(lines.next().await.unwrap_err().exit, Exit::Unreachable);
+}
+
+const PENDING: &str = r#"{"token":{"id":"a"},"already_revoked":false,"epoch":7,"settled":false,
+    "status_url":"/v1/revocations/7"}"#;
+
+#[tokio::test]
+async fn revocation_is_told_once_it_holds_everywhere() {
+    let pending = r#"{"epoch":7,"settled":false,"nodes_acknowledged":null,"milliseconds":null}"#;
+    let settled = r#"{"epoch":7,"settled":true,"nodes_acknowledged":2,"leases_waited_for":1,
+        "milliseconds":41000}"#;
+    let (client, asked) = server(vec![
+        answer("202 Accepted", PENDING),
+        answer("200 OK", pending),
+        answer("200 OK", settled),
+    ]);
+    let output = Output::new(Format::Json);
+    let told = client.revoke(&["v1", "tokens", "a", "revoke"], &json!({}), output).await.unwrap();
+    let expected = json!({
+        "token": {"id": "a"}, "already_revoked": false, "epoch": 7, "nodes_acknowledged": 2,
+        "leases_waited_for": 1, "milliseconds": 41_000,
+    });
+    assert_eq!(told, expected);
+    let asked = asked.join().unwrap();
+    assert!(asked.iter().all(|request| request.contains("prefer: wait=20\r\n")), "{asked:?}");
+    assert!(asked[1].starts_with("GET /v1/revocations/7 ") && asked[2].starts_with("GET /v1/rev"));
+}
+
+/// Whoever asks again is waited for anew.
+#[tokio::test]
+async fn revocation_that_cannot_be_followed_is_no_success() {
+    let problem = r#"{"type":"about:blank","title":"No","status":503,"detail":"away"}"#;
+    let answers = vec![answer("202 Accepted", PENDING), answer("503 Service Unavailable", problem)];
+    let (client, _asked) = server(answers);
+    let output = Output::new(Format::Json);
+    let failure = client.revoke(&["v1", "x"], &json!({}), output).await.unwrap_err();
+    assert_eq!(failure.exit, Exit::Unreachable);
+    assert!(failure.next.unwrap().contains("revoked for good"));
 }

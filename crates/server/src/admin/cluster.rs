@@ -5,7 +5,7 @@ use super::caller::{Caller, ReadAll};
 use crate::http::{Problem, no_store};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use rescind_node::cluster::NodeView;
+use rescind_node::cluster::{Direct, NodeView};
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -29,8 +29,26 @@ struct Cluster {
     /// Number of the last change that this node has applied.
     #[schema(minimum = 0)]
     applied: u64,
+    /// Null if this node listens for no other.
+    #[schema(required)]
+    direct: Option<DirectView>,
     /// Every node that holds a lease, or did when it was last heard of. Empty on the only node.
     nodes: Vec<Node>,
+}
+
+/// Direct connections, by which a revocation takes the short way.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DirectConnections)]
+struct DirectView {
+    /// How many other nodes there are.
+    #[schema(minimum = 0)]
+    others: usize,
+    /// To how many of them this node says directly what it has committed.
+    #[schema(minimum = 0)]
+    rung: usize,
+    /// How many of them hear directly what this node has applied.
+    #[schema(minimum = 0)]
+    hearing: usize,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -73,9 +91,16 @@ async fn show(State(admin): State<Arc<Admin>>, _: Caller<ReadAll>) -> Result<Res
         sealed: !services.guard.is_open(),
         lease_remaining_ms: services.guard.lease_remaining_millis(),
         applied: services.guard.applied_epoch(),
+        direct: services.cluster.as_ref().and_then(|cluster| cluster.direct()).map(Into::into),
         nodes: nodes.into_iter().map(Node::from).collect(),
     };
     Ok(no_store(axum::Json(body).into_response()))
+}
+
+impl From<Direct> for DirectView {
+    fn from(Direct { others, rung, hearing }: Direct) -> Self {
+        Self { others, rung, hearing }
+    }
 }
 
 impl From<NodeView> for Node {

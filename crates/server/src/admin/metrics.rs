@@ -17,6 +17,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
+use rescind_node::cluster::Direct;
 use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -98,6 +99,16 @@ fn everything(registry: &mut Registry, services: &Services) {
         head.saturating_sub(applied),
     );
     gauge("nodes", "Nodes that held a lease, or were not yet known to hold none", nodes as u64);
+    if let Some(direct) = services.cluster.as_ref().and_then(|cluster| cluster.direct()) {
+        let Direct { others, rung, hearing } = direct;
+        gauge("other_nodes", "Nodes besides this one", others as u64);
+        gauge("nodes_rung", "Nodes that hear directly what this one has committed", rung as u64);
+        gauge(
+            "nodes_hearing",
+            "Nodes that hear directly what this one has applied",
+            hearing as u64,
+        );
+    }
     gauge("tokens", "Tokens in memory", services.guard.index().tokens() as u64);
     registry.register(
         "revocation_seconds",

@@ -68,10 +68,11 @@ async fn three_nodes_that_are_well_are_found_well_and_one_that_stands_still_is_n
     let (exit, found) = patient.examine(THREE.lease).await?;
     ensure!(exit == 0 && found["well"] == true, "{found:#}");
     ensure!(found["next"] == Value::Null, "{found:#}");
-    for check in ["database", "durability", "schema", "notify", "clock", "leases", "lag"] {
+    for check in ["database", "durability", "schema", "notify", "clock", "leases", "lag", "paths"] {
         ensure_state(&found, check, "ok", "")?;
     }
     ensure_state(&found, "nodes", "ok", "3 run")?;
+    ensure_state(&found, "paths", "ok", "3 nodes were reached")?;
     let id = i32::try_from(scene.nodes.node(2)?.server()?.id()?)?;
     let process = Pid::from_raw(id).context("no id")?;
     kill_process(process, Signal::STOP)?;
@@ -82,6 +83,8 @@ async fn three_nodes_that_are_well_are_found_well_and_one_that_stands_still_is_n
     ensure_state(&found, "nodes", "warning", "node-2")?;
     ensure!(rows(&found, "nodes").len() == 1, "{found:#}");
     ensure_state(&found, "leases", "warning", "leases of 3000 ms")?;
+    ensure_state(&found, "paths", "warning", "node-2")?;
+    ensure!(rows(&found, "paths").len() == 1, "{found:#}");
     Ok(())
 }
 

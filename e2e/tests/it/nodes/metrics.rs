@@ -62,7 +62,11 @@ async fn node_shows_its_lease_its_neighbours_and_which_revocations_had_to_wait()
     let begun = Instant::now();
     loop {
         let samples = scrape(scene.nodes.admin(0).await?).await?;
-        if of(&samples, "rescind_nodes")? == 3.0 && of(&samples, "rescind_epoch_lag")? == 0.0 {
+        let [rung, hearing] = ["rescind_nodes_rung", "rescind_nodes_hearing"];
+        let connected = of(&samples, rung)? == 2.0 && of(&samples, hearing)? == 2.0;
+        ensure!(of(&samples, "rescind_other_nodes")? <= 3.0, "{samples:?}");
+        let at_rest = of(&samples, "rescind_epoch_lag")? == 0.0;
+        if of(&samples, "rescind_nodes")? == 3.0 && connected && at_rest {
             return Ok(());
         }
         ensure!(begun.elapsed() < Duration::from_secs(20), "{samples:?}");

@@ -18,6 +18,7 @@
 mod certificate;
 mod link;
 mod push;
+mod reach;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +28,7 @@ use super::{Identity, node_id};
 use certificate::{Certificate, Fingerprint};
 use link::{Ring, Rings, Wires};
 use parking_lot::Mutex;
+pub use reach::{Unreached, reach};
 use rescind_coherence::Member;
 use rescind_store::{Contact, Epoch, LogPage, Roll};
 use std::collections::HashMap;
@@ -63,6 +65,17 @@ pub struct Listen {
     pub address: SocketAddr,
     /// Where others find it; without it, at `address`.
     pub advertise: Option<String>,
+}
+
+/// How many others this node is connected with directly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Direct {
+    /// Rows of others, when they were last read.
+    pub others: usize,
+    /// Whom this node tells directly what it has committed, and hears directly in turn.
+    pub rung: usize,
+    /// Who hears directly what this node has applied.
+    pub hearing: usize,
 }
 
 /// Another member, as its row says it.
@@ -179,6 +192,14 @@ impl Peers {
     pub(super) fn all_hear(&self) -> bool {
         let links = self.links.lock();
         self.all_are_in(&links.hearing, links.others)
+    }
+
+    /// `None` if this node listens for nobody.
+    pub(super) fn direct(&self) -> Option<Direct> {
+        self.me.as_ref()?;
+        let links = self.links.lock();
+        let (rung, hearing) = (links.rung.len(), links.hearing.len());
+        Some(Direct { others: links.others, rung, hearing })
     }
 
     fn all_are_in(&self, linked: &HashMap<Fingerprint, usize>, others: usize) -> bool {

@@ -179,3 +179,43 @@ async fn node_whose_row_is_gone_is_left_and_whoever_never_speaks_is_given_up() {
     let ended = timeout(HANDSHAKE_WITHIN + Duration::from_secs(5), ended).await;
     assert!(matches!(ended, Ok(Ok(0) | Err(_))), "{ended:?}");
 }
+
+/// From outside, by whoever has no row.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn node_is_reached_where_its_row_says_and_nobody_else_is_taken_for_it() {
+    let (one, other) = (node("one"), node("other"));
+    let contact = one.peers.contact().unwrap();
+    reach(&contact).await.unwrap();
+    let address = other.peers.contact().unwrap().address;
+    let moved = Contact { address, ..contact.clone() };
+    assert!(matches!(reach(&moved).await, Err(Unreached::Stranger)));
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    let hung = reach(&Contact { address: address.clone(), ..contact.clone() }).await;
+    assert!(matches!(hung, Err(Unreached::Handshake(_))), "{hung:?}");
+    drop(silent);
+    let gone = reach(&Contact { address, ..contact.clone() }).await;
+    assert!(matches!(gone, Err(Unreached::Connect(_))), "{gone:?}");
+    for nowhere in ["", "nowhere", "nowhere.invalid:1"] {
+        let gone = reach(&Contact { address: nowhere.into(), ..contact.clone() }).await;
+        assert!(matches!(gone, Err(Unreached::Connect(_))), "{nowhere}: {gone:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn direct_connections_are_counted_beside_those_that_there_could_be() {
+    let (one, other) = (node("one"), node("other"));
+    let mut mute = node("mute").row();
+    mute.contact = None;
+    let rows = vec![one.row(), other.row(), mute];
+    one.knows(rows.clone());
+    assert_eq!(one.peers.direct(), Some(Direct { others: 2, rung: 0, hearing: 0 }));
+    other.knows(rows);
+    let all = Some(Direct { others: 2, rung: 1, hearing: 1 });
+    let connected = async {
+        while one.peers.direct() != all {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, connected).await.unwrap();
+}

@@ -2,6 +2,7 @@
 //! No server need run, and nothing is changed: the schema is not even made.
 
 mod nodes;
+mod paths;
 
 use super::{CLOCK_FAIL_SECONDS, CLOCK_WARN_SECONDS, Findings, State};
 use crate::cli::ServeArgs;
@@ -64,6 +65,8 @@ async fn examine(
         let watched = nodes::watch(examiner).await;
         let watched = findings.step("nodes", asked(watched, advice))?;
         nodes::judge(&watched, config.cluster.lease, findings);
+        let members = &watched.last.members;
+        paths::judge(members, &paths::walk(members).await, findings);
     }
     Ok(())
 }

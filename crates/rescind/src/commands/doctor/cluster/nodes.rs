@@ -117,6 +117,6 @@ fn judge_lag(watched: &Watched, findings: &mut Findings) {
     findings.advise("look at that node's log: it cannot read the database's, or is silent");
 }
 
-fn named(member: &Member) -> String {
+pub(super) fn named(member: &Member) -> String {
     format!("{} ({:016x})", member.node, member.incarnation)
 }

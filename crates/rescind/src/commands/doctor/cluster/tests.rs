@@ -1,9 +1,12 @@
 use super::nodes::{Watched, judge};
+use super::paths;
 use super::*;
 use crate::cli::Format;
 use crate::failure::Exit;
 use crate::output::rendered;
-use rescind_store::{Member, Roll};
+use rescind_core::Digest;
+use rescind_node::cluster::Unreached;
+use rescind_store::{Contact, Member, Roll};
 use std::slice::from_ref;
 use std::time::Duration;
 
@@ -110,4 +113,28 @@ fn silent_node_one_that_is_behind_twins_and_other_leases_are_named() {
     assert!(text.contains("a is there 2 times"), "{text}");
     let text = seen(&[], &[Member { lease_ms: 3_000, ..member("a", 1, 9, 5) }]);
     assert!(text.contains("leases of 3000 ms, and this configuration says 15000 ms"), "{text}");
+}
+
+#[test]
+fn nodes_that_cannot_be_reached_or_listen_for_nobody_are_named() {
+    let contact = Contact { address: "10.0.0.7:8083".into(), certificate: Digest::of(b"a") };
+    let a = Member { contact: Some(contact.clone()), ..member("a", 1, 9, 5) };
+    let b = Member { contact: Some(contact), ..member("b", 2, 9, 5) };
+    let mute = member("mute", 3, 9, 5);
+    let well = |member: &Member| (member.clone(), Ok(Duration::from_millis(3)));
+    let said = |members: &[Member], paths| said(|found| paths::judge(members, &paths, found)).1;
+    let none = said(from_ref(&mute), vec![]);
+    assert!(none.contains("no node listens") && !none.contains("warning"), "{none}");
+    let all = said(&[a.clone(), b.clone()], vec![well(&a), well(&b)]);
+    assert!(all.contains("2 nodes were reached from here, within 3 ms"), "{all}");
+    let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+    let paths =
+        vec![(a.clone(), Err(Unreached::Connect(refused))), (b.clone(), Err(Unreached::Stranger))];
+    let text = said(&[a, b.clone()], paths);
+    let where_and_why = "a (0000000000000001) at 10.0.0.7:8083: no connection can be made to it: \
+                         connection refused";
+    assert!(text.contains(where_and_why), "{text}");
+    assert!(text.contains("b (0000000000000002) at") && text.contains("another cert"), "{text}");
+    let text = said(&[b.clone(), mute], vec![well(&b)]);
+    assert!(text.contains("mute (0000000000000003) listens for no other node"), "{text}");
 }
