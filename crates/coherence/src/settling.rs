@@ -89,7 +89,7 @@ pub struct Settled {
     pub epoch: Epoch,
     /// Nodes that have applied it, this one among them.
     pub acknowledged: u32,
-    /// Nodes whose leases were waited out.
+    /// Nodes whose leases were waited out, or that were waited for until their rows were gone.
     pub waited_out: u32,
 }
 
@@ -114,6 +114,8 @@ pub struct Settler {
     covered: Epoch,
     /// Acknowledgements may come before the commit has returned here, and before the rows.
     heard: BTreeMap<Member, Epoch>,
+    /// Of what waits: how many had not acknowledged it when their rows went away.
+    gone: BTreeMap<Epoch, usize>,
     /// What this node itself has applied.
     own: Epoch,
     /// The last that settled, and with it everything before.
@@ -143,6 +145,7 @@ impl Settler {
             rows: Vec::new(),
             covered: 0,
             heard: BTreeMap::new(),
+            gone: BTreeMap::new(),
             own: 0,
             settled: Settled { epoch: 0, acknowledged: 0, waited_out: 0 },
             reading: None,
@@ -209,6 +212,7 @@ impl Settler {
     }
 
     fn cover(&mut self, epoch: Epoch, rows: Vec<MemberRow>) {
+        self.note_gone(&rows);
         self.heard.retain(|by, _| rows.iter().any(|row| row.member == *by));
         (self.rows, self.covered) = (rows, epoch);
     }
@@ -238,6 +242,19 @@ impl Settler {
         self.cover(covers, rows);
         let uncovered = self.waiting.last_key_value().is_some_and(|(&last, _)| last > covers);
         if uncovered || self.look_at.is_some() { self.look(now) } else { self.look_later(now) }
+    }
+
+    /// Whoever was waited for until its row was gone (another node has buried it, or it has left) was
+    /// waited for all the same.
+    fn note_gone(&mut self, rows: &[MemberRow]) {
+        let stays = |row: &MemberRow| rows.iter().any(|other| other.member == row.member);
+        let left: Vec<_> = self.rows.iter().filter(|row| !stays(row)).collect();
+        for &epoch in self.waiting.range(..=self.covered).map(|(epoch, _)| epoch) {
+            let missing = left.iter().filter(|row| !self.has_applied(row, epoch)).count();
+            if missing > 0 {
+                *self.gone.entry(epoch).or_default() += missing;
+            }
+        }
     }
 
     fn tick(&mut self, now: BootInstant) -> Vec<Effect> {
@@ -280,6 +297,7 @@ impl Settler {
             }
             self.waiting.remove(&epoch);
             self.settled = self.count(epoch);
+            self.gone.remove(&epoch);
             effects.push(Effect::Settled(self.settled));
         }
         if self.waiting.is_empty() {
@@ -313,7 +331,8 @@ impl Settler {
 
     fn count(&self, epoch: Epoch) -> Settled {
         let applied = self.rows.iter().filter(|row| self.has_applied(row, epoch)).count();
-        let missing = self.rows.len().saturating_sub(applied);
+        let gone = self.gone.get(&epoch).copied().unwrap_or_default();
+        let missing = self.rows.len().saturating_sub(applied) + gone;
         let count = |number| u32::try_from(number).unwrap_or(u32::MAX);
         Settled { epoch, acknowledged: count(applied), waited_out: count(missing) }
     }

@@ -111,7 +111,7 @@ fn row_that_is_gone_is_waited_for_no_longer() {
     let mut settler = revoker();
     told(&mut settler, rows(7, &[row(ME, 3), row(OTHER, 6)]), 1_001);
     let effects = told(&mut settler, rows(7, &[row(ME, 3)]), 1_040);
-    assert_eq!(settled(&effects), [Settled::alone(7)]);
+    assert_eq!(settled(&effects), [Settled { epoch: 7, acknowledged: 1, waited_out: 1 }]);
 }
 
 #[test]
@@ -174,6 +174,29 @@ fn what_was_waited_out_once_is_not_waited_out_again() {
     told(&mut settler, Event::Tick, 1_000 + OVER);
     let repeat = told(&mut settler, Event::Committed { epoch: 7 }, 1_001 + OVER);
     assert_eq!(settled(&repeat), [Settled { epoch: 7, acknowledged: 1, waited_out: 1 }]);
+}
+
+/// By another node, which has watched it for longer.
+#[test]
+fn node_that_is_buried_was_waited_for_by_whatever_it_was_missing_from() {
+    let mut settler = revoker();
+    told(&mut settler, rows(7, &[row(ME, 3), row(OTHER, 6)]), 1_001);
+    told(&mut settler, Event::Committed { epoch: 8 }, 4_000);
+    told(&mut settler, rows(8, &[row(ME, 3)]), 9_000);
+    let effects = told(&mut settler, Event::Applied { by: ME, epoch: 8 }, 9_001);
+    let nobody = Settled { epoch: 8, acknowledged: 1, waited_out: 0 };
+    assert_eq!(settled(&effects), [nobody], "its rows were read when that one was gone");
+}
+
+#[test]
+fn node_that_has_acknowledged_before_its_row_went_away_was_not_waited_for() {
+    let mut settler = Settler::new(Timing::default(), Rules::ALL);
+    told(&mut settler, Event::Committed { epoch: 7 }, 1_000);
+    told(&mut settler, rows(7, &[row(ME, 7), row(OTHER, 6)]), 1_001);
+    told(&mut settler, Event::Acknowledged { by: OTHER, epoch: 7 }, 1_002);
+    told(&mut settler, rows(7, &[row(ME, 7)]), 1_003);
+    let effects = told(&mut settler, Event::Applied { by: ME, epoch: 7 }, 1_004);
+    assert_eq!(settled(&effects), [Settled { epoch: 7, acknowledged: 1, waited_out: 0 }]);
 }
 
 #[test]
