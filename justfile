@@ -77,3 +77,7 @@ model:
 # The simulated cluster with many seeds: about 25 of them a second
 simulate seeds="20000" first="0":
     SEED={{first}} SEEDS={{seeds}} cargo test --release -p rescind-coherence --all-features --test it promises_are_kept -- --nocapture
+
+# How revocations grow with the nodes, and a tree of edges, in virtual time: two minutes; writes docs/growth
+growth:
+    cargo test --release -p rescind-coherence --all-features --test it growth_is_measured -- --ignored --nocapture

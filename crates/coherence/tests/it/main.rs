@@ -3,6 +3,7 @@
 
 #![cfg(test)]
 
+mod growth;
 #[cfg(feature = "ablation")]
 mod model;
 #[cfg(feature = "ablation")]

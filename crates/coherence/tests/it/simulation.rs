@@ -14,12 +14,13 @@
 
 #[cfg(feature = "ablation")]
 mod ablations;
-mod clock;
-mod database;
+pub mod clock;
+pub mod database;
 mod host;
 mod judge;
 mod nemesis;
 mod network;
+mod peers;
 mod process;
 mod seeds;
 mod server;
@@ -45,6 +46,8 @@ pub struct Plan {
     /// For each host, in milliseconds.
     pub leases: Vec<u64>,
     pub ends_at: u64,
+    /// Nodes ring and acknowledge over direct connections.
+    pub direct: bool,
     /// Of messages that may be lost: how many of a thousand are, and how many come twice.
     pub lost_per_mille: u32,
     pub doubled_per_mille: u32,
@@ -65,6 +68,7 @@ impl Plan {
             ends_at: 12 * lease * MILLISECOND,
             leases,
             lost_per_mille,
+            direct: rng.random_bool(0.8),
             doubled_per_mille: rng.random_range(0..200),
             trace,
         }
