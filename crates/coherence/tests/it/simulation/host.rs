@@ -58,6 +58,13 @@ pub struct Process {
     pub waiting: Vec<(Epoch, Token)>,
     /// Only without `CommitBeforeMembers`.
     pub early_rows: Vec<MemberRow>,
+    /// The members as they were read last.
+    pub rows: Option<Vec<MemberRow>>,
+    /// Answers about the rows since something began to wait.
+    pub looks: u32,
+    /// What was acknowledged last, and what of it was sent to the row.
+    pub told: Option<(Member, Epoch)>,
+    pub written: Option<(Member, Epoch)>,
 }
 
 impl Process {
@@ -83,6 +90,10 @@ impl Process {
             batch: None,
             waiting: vec![],
             early_rows: vec![],
+            rows: None,
+            looks: 0,
+            told: None,
+            written: None,
         }
     }
 

@@ -49,6 +49,9 @@ pub struct Seen {
     pub failovers: u64,
     pub reaped: u64,
     pub alarms: u64,
+    /// Commits that notified nobody, and second looks that did.
+    pub unnotified: u64,
+    pub rung_again: u64,
     pub events: u64,
 }
 
@@ -64,6 +67,8 @@ impl std::ops::AddAssign for Seen {
         self.failovers += other.failovers;
         self.reaped += other.reaped;
         self.alarms += other.alarms;
+        self.unnotified += other.unnotified;
+        self.rung_again += other.rung_again;
         self.events += other.events;
     }
 }

@@ -22,13 +22,13 @@ impl World {
             1 => self.random(lease),
             _ => self.random(3 * lease),
         };
-        match self.rng.random_range(0..13) {
+        match self.rng.random_range(0..14) {
             0..=2 => self.pause(at, lasts),
             3 => self.crash(at, lasts),
             4..=5 => self.cut_off(at, lasts),
             6 => {
                 let other = self.random(self.hosts.len() as u64) as usize;
-                self.network.cut(End::Host(at), End::Host(other), self.now + lasts);
+                self.cut_apart(at, other, lasts);
             }
             7 => {
                 let ppm = [DRIFT, -DRIFT, 0][self.rng.random_range(0..3)];
@@ -45,6 +45,7 @@ impl World {
                 self.database.slow = (self.now + lasts, self.rng.random_range(2..100));
                 self.trouble_until = self.trouble_until.max(self.now + lasts + SECOND);
             }
+            12 => (0..self.hosts.len()).for_each(|other| self.cut_apart(at, other, lasts)),
             _ => self.hosts[at].wall_stepped += self.rng.random_range(0..20_000),
         }
     }
@@ -56,8 +57,8 @@ impl World {
         }
         let lasts = 2 * self.plan.lease();
         let ends = (0..self.hosts.len()).map(End::Host).chain([End::Database]);
-        ends.for_each(|from| self.network.cut(from, End::Host(at), self.now + lasts));
-        self.network.cut(End::Host(at), End::Database, self.now + lasts);
+        ends.for_each(|from| self.network.cut(from, End::Host(at), self.now, lasts));
+        self.network.cut(End::Host(at), End::Database, self.now, lasts);
         self.trouble(at, lasts + SECOND);
         let other = self.random(self.hosts.len() as u64) as usize;
         self.revoke_one(other);
@@ -97,15 +98,24 @@ impl World {
 
     /// From the database, in one direction or both.
     fn cut_off(&mut self, at: usize, lasts: u64) {
-        let (host, until) = (End::Host(at), self.now + lasts);
+        self.cut(End::Host(at), End::Database, lasts);
+        self.trouble(at, lasts + SECOND);
+    }
+
+    /// Direct connections alone. Nobody is in trouble: what goes through the database is enough.
+    fn cut_apart(&mut self, at: usize, other: usize, lasts: u64) {
+        self.cut(End::Host(at), End::Host(other), lasts);
+    }
+
+    /// One way or both.
+    fn cut(&mut self, one: End, other: End, lasts: u64) {
         let ways = self.rng.random_range(1..=3);
         if ways & 1 != 0 {
-            self.network.cut(host, End::Database, until);
+            self.network.cut(one, other, self.now, lasts);
         }
         if ways & 2 != 0 {
-            self.network.cut(End::Database, host, until);
+            self.network.cut(other, one, self.now, lasts);
         }
-        self.trouble(at, lasts + SECOND);
     }
 
     /// The standby takes over; whoever was connected to the old primary stays so.

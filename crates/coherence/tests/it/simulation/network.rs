@@ -18,8 +18,14 @@ pub enum End {
 pub struct Network {
     /// The longest delay without a fault.
     slowest: u64,
-    /// Nothing passes in this direction until then.
-    cut: BTreeMap<(End, End), u64>,
+    cut: BTreeMap<(End, End), Cut>,
+}
+
+/// Nothing passes in one direction.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cut {
+    since: u64,
+    until: u64,
 }
 
 impl Network {
@@ -27,15 +33,24 @@ impl Network {
         Self { slowest: plan.lease() / 12, cut: BTreeMap::new() }
     }
 
-    pub fn cut(&mut self, from: End, to: End, until: u64) {
+    pub fn cut(&mut self, from: End, to: End, now: u64, lasts: u64) {
         let cut = self.cut.entry((from, to)).or_default();
-        *cut = until.max(*cut);
+        if cut.until <= now {
+            cut.since = now;
+        }
+        cut.until = cut.until.max(now + lasts);
+    }
+
+    /// How long nothing has passed in this direction, because it is cut.
+    pub fn silent_for(&self, from: End, to: End, now: u64) -> u64 {
+        let cut = self.cut.get(&(from, to)).filter(|cut| now < cut.until);
+        cut.map_or(0, |cut| now - cut.since)
     }
 
     /// When something on a connection arrives. During a cut it is lost, or it is sent again by TCP
     /// and arrives long after anybody waits for it.
     pub fn connected(&self, rng: &mut StdRng, now: u64, from: End, to: End) -> Option<u64> {
-        let until = self.cut.get(&(from, to)).copied().unwrap_or_default();
+        let until = self.cut.get(&(from, to)).copied().unwrap_or_default().until;
         if now < until && rng.random_bool(0.5) {
             return None;
         }

@@ -12,7 +12,6 @@ use rescind_coherence::{
 use super::database::Write;
 use super::host::{Changes, Process};
 use super::judge::Promise;
-use super::network::End;
 use super::server::Body;
 use super::world::{Event, World};
 use super::{MILLISECOND, SECOND, Token};
@@ -33,6 +32,8 @@ pub enum What {
     /// The reaper looks, and sees.
     Watch,
     Rows(Vec<MemberRow>),
+    /// What was acknowledged goes into the row.
+    WriteWords,
     /// The writer's part: see `writer.rs`.
     Wants(Token),
     Committed {
@@ -115,7 +116,7 @@ impl World {
                     self.hear(at, NodeEvent::Tick);
                 }
             }
-            What::Settle(event) => self.settle(at, event),
+            What::Settle(event) => self.settle_and_ring_again(at, event),
             What::SettlerWake(wake) => {
                 if self.process(at).is_some_and(|process| process.settler_wake == wake) {
                     self.settle(at, settling::Event::Tick);
@@ -127,7 +128,11 @@ impl World {
                 let life = Some(self.hosts[at].life);
                 self.after(lease / 4, Event::On { at, life, what: What::Watch });
             }
-            What::Rows(rows) => self.reap(at, &rows),
+            What::Rows(rows) => {
+                self.reap(at, &rows);
+                self.process(at).into_iter().for_each(|it| it.rows = Some(rows.clone()));
+            }
+            What::WriteWords => self.write_words(at),
             What::Wants(_)
             | What::Committed { .. }
             | What::TimedOut { .. }
@@ -204,10 +209,10 @@ impl World {
             }
             Effect::Seal => process.gate.seal(),
             Effect::Acknowledge { member, epoch } => {
-                let server = self.connect();
-                self.ask(at, server, Body::Silent(Write::Acknowledge(member, epoch)));
                 let event = settling::Event::Acknowledged { by: member, epoch };
-                self.tell_all(End::Host(at), || What::Settle(event.clone()));
+                self.tell_connected(at, || What::Settle(event.clone()));
+                self.settle(at, event);
+                self.speak(at, member, epoch);
             }
             Effect::Disconnect { .. } => process.connection = None,
             Effect::Forget { member } => {

@@ -39,6 +39,8 @@ fn promises_are_kept_in_every_run() {
         seen.late,
         seen.failovers,
         seen.reaped,
+        seen.unnotified,
+        seen.rung_again,
     ];
     assert!(happened.iter().all(|&times| times > seeds), "too little has happened: {seen:?}");
 }

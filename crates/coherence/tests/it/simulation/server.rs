@@ -36,6 +36,12 @@ pub enum Body {
     Revoke {
         batch: u64,
         write: Write,
+        /// Not all others are rung directly.
+        notify: bool,
+    },
+    /// A notification without a commit.
+    Ring {
+        epoch: Epoch,
     },
     PublishersLog {
         after: Epoch,
@@ -105,6 +111,7 @@ impl World {
                 What::Fetched { token, late, revoked: state.revoked.contains_key(&token), epoch }
             }
             Body::Rows => What::Rows(state.rows()),
+            Body::Ring { epoch } => return self.notify_all(epoch),
             _ => return self.write(request),
         };
         self.answer(at, life, what);
@@ -177,13 +184,22 @@ impl World {
                 };
                 self.answer(at, life, What::Hear(told));
             }
-            (Body::Silent(Write::Acknowledge(..)), Written::Rows(true)) => {
-                self.tell_all(End::Database, || What::Settle(settling::Event::RowsChanged));
+            (Body::Silent(Write::Acknowledge(by, epoch)), Written::Rows(true)) => {
+                // Whoever has lost his connection is told that he may have missed something.
+                let told = match self.random(8) {
+                    0 => settling::Event::RowsChanged,
+                    _ => settling::Event::Acknowledged { by, epoch },
+                };
+                self.tell_all(End::Database, || What::Settle(told.clone()));
             }
             (Body::Silent(Write::Reap(_)), Written::Rows(true)) => self.judge.seen.reaped += 1,
-            (Body::Revoke { batch, .. }, Written::Revoked(written)) => {
+            (Body::Revoke { batch, notify, .. }, Written::Revoked(written)) => {
                 if written.iter().any(|(_, _, new)| *new) {
-                    self.tell_all(End::Database, || What::Hear(node::Event::Doorbell { epoch }));
+                    if notify {
+                        self.notify_all(epoch);
+                    } else {
+                        self.judge.seen.unnotified += 1;
+                    }
                 }
                 let committed = self.behind(server, after);
                 self.answer(at, life, What::Committed { batch, written, committed });

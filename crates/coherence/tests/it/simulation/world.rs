@@ -206,12 +206,7 @@ impl World {
 
     /// To every process, by messages that may be lost.
     pub fn tell_all(&mut self, from: End, what: impl Fn() -> What) {
-        for at in 0..self.hosts.len() {
-            let (plan, to) = (&self.plan, End::Host(at));
-            for time in self.network.message(&mut self.rng, plan, self.now, from, to) {
-                self.at(time, Event::On { at, life: None, what: what() });
-            }
-        }
+        (0..self.hosts.len()).for_each(|at| self.tell(from, at, &what));
     }
 
     fn client(&mut self) {

@@ -6,7 +6,6 @@ use rescind_coherence::settling::{Effect, Event as SettlerEvent};
 use rescind_coherence::{BootInstant, Epoch, Rule, Settled};
 
 use super::database::Write;
-use super::network::End;
 use super::process::{Committed, What};
 use super::server::Body;
 use super::world::{Event, World};
@@ -44,7 +43,8 @@ impl World {
         process.early_rows = rows;
         let server = self.connect();
         let write = Write::Revoke(jobs.into_iter().map(|token| (token, None)).collect());
-        self.ask(at, server, Body::Revoke { batch, write });
+        let notify = !self.reaches_all(at);
+        self.ask(at, server, Body::Revoke { batch, write, notify });
         let life = Some(self.hosts[at].life);
         self.after(SECOND, Event::On { at, life, what: What::TimedOut { batch } });
     }
@@ -66,7 +66,8 @@ impl World {
         // Numbers of a sequence have gaps, and what lies in one may still be on its way.
         let news = written.iter().any(|(_, _, new)| *new) && self.keeps(Rule::GaplessEpochs);
         let ring = if news { push } else { NodeEvent::Doorbell { epoch: last } };
-        self.tell_all(End::Host(at), || What::Hear(ring.clone()));
+        self.tell_connected(at, || What::Hear(ring.clone()));
+        self.process(at).into_iter().for_each(|process| process.looks = 0);
         for (token, epoch, new) in written {
             if !new && !self.keeps(Rule::SettleRepeats) {
                 self.answered(at, token, Settled::alone(epoch));
