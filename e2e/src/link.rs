@@ -1,6 +1,6 @@
-//! What lies between one node and PostgreSQL: a socket of the test's own that every byte goes
-//! through, and where it can be held up. One way or both, on all connections or on those of one
-//! purpose, at once or from a certain word on.
+//! What lies between one node and PostgreSQL, or between it and the nodes that dial it: a socket of
+//! the test's own that every byte goes through, and where it can be held up. One way or both, on all
+//! connections or on those of one purpose, at once or from a certain word on.
 //!
 //! The naive way is a firewall. It knows packets and addresses, so it can cut a node off, and no
 //! more; and it wants to be root in a network of its own. Here the answer to one COMMIT can be late
@@ -29,7 +29,7 @@ pub struct Link {
 /// Which way bytes go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// From the node to the database.
+    /// From the node to the database, or from whoever has dialled to the node.
     Questions,
     /// Back.
     Answers,
@@ -182,6 +182,12 @@ impl Link {
         if refuses {
             self.reset();
         }
+    }
+
+    /// Cuts all connections but those of one purpose, and takes no new one.
+    pub fn refuse_all_but(&self, line: Line) {
+        self.shared.state().refuses = true;
+        self.reset_those(|connection| connection.line() != Some(line));
     }
 
     /// Cuts all connections, with a reset to both sides.

@@ -1,13 +1,13 @@
-//! Several nodes over one PostgreSQL: real processes, each with a home of its own, and each with a
-//! [`Link`] of its own to the database.
+//! Several nodes over one PostgreSQL: real processes, each with a home of its own, each with a
+//! [`Link`] of its own to the database, and with another one that the other nodes reach it by.
 
 use crate::admin::Admin;
-use crate::link::Link;
+use crate::link::{Held, Hold, Link};
 use crate::postgres::Postgres;
 use crate::server::{Home, Server};
 use anyhow::Context as _;
 use rustix::process::{Pid, Signal, kill_process};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,6 +29,8 @@ pub struct Node {
     server: Option<Server>,
     /// One to each server, in the order in which the node tries them.
     links: Vec<Link>,
+    /// What the others dial; `None` without direct connections.
+    direct: Option<Link>,
     more: String,
     /// For its next start.
     pub environment: Vec<(&'static str, String)>,
@@ -50,14 +52,25 @@ pub struct Setup {
     pub later: usize,
     /// How many of them, the last ones, take no leases.
     pub through: usize,
+    /// Whether the last one has the name of the one before it.
+    pub twins: bool,
     /// Run in the new database before anybody else is there.
     pub before: &'static str,
 }
 
 impl Setup {
     pub const fn of(nodes: usize, lease: &'static str) -> Self {
-        let (postgres, ablated, later, before) = ("", None, 0, "");
-        Self { nodes, lease, postgres, direct: true, ablated, later, through: 0, before }
+        Self {
+            nodes,
+            lease,
+            postgres: "",
+            direct: true,
+            ablated: None,
+            later: 0,
+            through: 0,
+            twins: false,
+            before: "",
+        }
     }
 }
 
@@ -88,18 +101,19 @@ impl Nodes {
             private(&connection, &connection_text(&links, &database))?;
             let (connection, Setup { lease, postgres, .. }) = (connection.display(), setup);
             let through = number >= setup.nodes - setup.through;
-            let direct = match setup.direct {
-                _ if through => "verify = \"read-through\"\n",
-                true => "listen = \"127.0.0.1:0\"\n",
-                false => "",
+            let (direct, listen) = match setup.direct {
+                _ if through => (None, "verify = \"read-through\"\n".to_owned()),
+                true => listen().await?,
+                false => Default::default(),
             };
+            let name = number - usize::from(setup.twins && number + 1 == setup.nodes);
             let more = format!(
                 "[postgres]\nconnection_file = \"{connection}\"\n{postgres}\n\
-                 [cluster]\nnode = \"node-{number}\"\nlease = \"{lease}\"\n{direct}"
+                 [cluster]\nnode = \"node-{name}\"\nlease = \"{lease}\"\n{listen}"
             );
             let ablated = setup.ablated.map(|rules| ("ABLATED_RULES", rules.to_owned()));
             let environment = ablated.into_iter().collect();
-            nodes.push(Node { home, server: None, links, more, environment });
+            nodes.push(Node { home, server: None, links, direct, more, environment });
         }
         let mut nodes = Self { nodes, postgres, database };
         for number in 0..setup.nodes - setup.later {
@@ -140,6 +154,11 @@ impl Nodes {
         nodes.filter_map(|(number, node)| node.server.as_ref().map(|server| (number, server)))
     }
 
+    /// The direct connections of all.
+    pub fn hold_direct(&self, what: Hold) -> anyhow::Result<Vec<Held>> {
+        self.nodes.iter().map(|node| Ok(node.direct()?.hold(what))).collect()
+    }
+
     pub async fn admin(&self, number: usize) -> anyhow::Result<Admin> {
         Admin::connect(self.node(number)?.server()?).await
     }
@@ -168,6 +187,11 @@ impl Node {
 
     pub fn link_to(&self, server: usize) -> anyhow::Result<&Link> {
         self.links.get(server).context("no such server")
+    }
+
+    /// By which the other nodes ring at it (questions), and hear what it has applied (answers).
+    pub fn direct(&self) -> anyhow::Result<&Link> {
+        self.direct.as_ref().context("without direct connections")
     }
 
     /// A file in its home.
@@ -214,6 +238,16 @@ impl Node {
     pub fn log_tail(&self) -> String {
         self.home.log_tail()
     }
+}
+
+/// A node that others reach through a link. It listens where nobody else did a moment ago, and at each
+/// of its starts again.
+async fn listen() -> anyhow::Result<(Option<Link>, String)> {
+    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let link = Link::to(port).await?;
+    let listen =
+        format!("listen = \"127.0.0.1:{port}\"\nadvertise = \"127.0.0.1:{}\"\n", link.port());
+    Ok((Some(link), listen))
 }
 
 fn connection_text(links: &[Link], database: &str) -> String {

@@ -1,16 +1,20 @@
 //! The same under faults: a node that stands still, one that is gone, a database that is gone.
 
 use super::{PATIENT, Said, Scene, ask};
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
+use rescind_e2e::link::{Hold, Way};
 use rescind_e2e::wire::Connection;
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 /// The lease of the scene, with its drift margin, the margin of the wait, and what a busy machine
 /// adds.
 const WAITED_OUT: Duration = Duration::from_millis(3_000 + 15 + 250 + 1_000);
 /// Without anybody to wait for.
 const AT_ONCE: Duration = Duration::from_millis(1_500);
+/// A direct connection that has nothing to say says so every second, and is given up after four.
+const HEARTBEATS: Duration = Duration::from_secs(3);
+const GIVEN_UP: Duration = Duration::from_millis(4_500);
 
 /// A node that is paused for longer than its lease wakes up with its memory as it was.
 #[tokio::test]
@@ -50,6 +54,37 @@ async fn killed_node_is_waited_out_once() -> anyhow::Result<()> {
     scene.revoke(1, &second).await?;
     ensure!(begun.elapsed() <= AT_ONCE, "{:?}", begun.elapsed());
     scene.all_say(&second, Said::Invalid).await
+}
+
+/// Nothing goes through and no connection ends, while PostgreSQL is well. The revoker rings by
+/// notification at its second look, and the rows say what was applied; or its acknowledgements are
+/// all that is lost.
+#[tokio::test]
+async fn silent_direct_connections_cost_a_revocation_moments_and_no_lease() -> anyhow::Result<()> {
+    let scene = Scene::with(PATIENT).await?;
+    for way in [None, Some(Way::Questions), Some(Way::Answers)] {
+        let held = scene.nodes.hold_direct(Hold { way, ..Hold::ALL })?;
+        revoked_at_once(&scene).await.with_context(|| format!("{way:?}"))?;
+        for mut held in held {
+            held.reached(HEARTBEATS).await?;
+        }
+    }
+    // After a while of silence they are given up, and the commit notifies.
+    let _held = scene.nodes.hold_direct(Hold::ALL)?;
+    sleep(GIVEN_UP).await;
+    revoked_at_once(&scene).await.context("given up")
+}
+
+/// By all three, and nobody's lease is waited for.
+async fn revoked_at_once(scene: &Scene) -> anyhow::Result<()> {
+    let token = scene.create(0).await?;
+    scene.all_say(&token, Said::Valid).await?;
+    let begun = Instant::now();
+    let answer = scene.revoke(0, &token).await?;
+    ensure!(begun.elapsed() <= AT_ONCE, "{:?}", begun.elapsed());
+    ensure!(answer["nodes_acknowledged"] == 3 && answer["leases_waited_for"] == 0, "{answer}");
+    println!("{answer}");
+    scene.all_say(&token, Said::Invalid).await
 }
 
 /// A restart within the lease is not noticed by whoever verifies.

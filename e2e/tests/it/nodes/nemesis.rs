@@ -23,10 +23,15 @@ enum Fault {
     OneLineIsHeld,
     SlowLink,
     BackendsAreEnded,
+    DirectIsHeld,
+    AllDirectAreHeld,
+    DirectIsLost,
+    DirectIsSlow,
+    CutOffFromAll,
 }
 
 /// Those of nodes more often than those of all at once.
-const FAULTS: [Fault; 16] = [
+const FAULTS: [Fault; 22] = [
     Fault::NodeStandsStill,
     Fault::NodeStandsStill,
     Fault::NodeStandsStill,
@@ -43,6 +48,12 @@ const FAULTS: [Fault; 16] = [
     Fault::OneLineIsHeld,
     Fault::SlowLink,
     Fault::BackendsAreEnded,
+    Fault::DirectIsHeld,
+    Fault::AllDirectAreHeld,
+    Fault::DirectIsLost,
+    Fault::DirectIsSlow,
+    Fault::CutOffFromAll,
+    Fault::CutOffFromAll,
 ];
 
 const LINES: [Line; 7] =
@@ -59,6 +70,8 @@ pub(super) async fn strike(
     let node = rng.random_range(0..scene.nodes.len());
     let time = Duration::from_millis(rng.random_range(50..2 * u64::try_from(lease.as_millis())?));
     let way = *[Way::Questions, Way::Answers].choose(rng).context("no way")?;
+    let ways = *[None, Some(way)].choose(rng).context("no way")?;
+    let direct = Hold { way: ways, ..Hold::ALL };
     let line = *LINES.choose(rng).context("no line")?;
     match fault {
         Fault::NodeStandsStill => {
@@ -105,8 +118,30 @@ pub(super) async fn strike(
                 WHERE application_name = 'rescind' AND random() < 0.5";
             scene.nodes.postgres.psql("postgres", end)?;
         }
+        Fault::DirectIsHeld => {
+            let _held = scene.nodes.node(node)?.direct()?.hold(direct);
+            sleep(time).await;
+        }
+        Fault::AllDirectAreHeld => {
+            let _held = scene.nodes.hold_direct(direct)?;
+            sleep(time).await;
+        }
+        Fault::DirectIsLost => {
+            scene.nodes.node(node)?.direct()?.refuse(true);
+            sleep(time).await;
+            scene.nodes.node(node)?.direct()?.refuse(false);
+        }
+        Fault::DirectIsSlow => {
+            scene.nodes.node(node)?.direct()?.delay(Duration::from_millis(40));
+            sleep(time).await;
+            scene.nodes.node(node)?.direct()?.delay(Duration::ZERO);
+        }
+        Fault::CutOffFromAll => {
+            let _direct = scene.nodes.node(node)?.direct()?.hold(direct);
+            hold(scene, node, Hold { way: ways, ..Hold::ALL }, time).await?;
+        }
     }
-    Ok(format!("{fault:?} {time:?}, node {node}, {way:?}, {line:?}"))
+    Ok(format!("{fault:?} {time:?}, node {node}, {way:?} ({ways:?}), {line:?}"))
 }
 
 /// As a supervisor does: somebody else may have the right to write for as long as a start waits.

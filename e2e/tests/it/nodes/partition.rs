@@ -59,6 +59,9 @@ async fn each_cut(setup: Setup) -> anyhow::Result<()> {
 
 async fn cut_off(trial: &Trial, cut: Cut, hears: bool) -> anyhow::Result<()> {
     let (client, link) = (trial.client()?, trial.link(2)?);
+    if hears {
+        client.all_are_connected().await?;
+    }
     let (good, revoked) = (trial.known_on(2).await?, trial.known_on(2).await?);
     let begun = Instant::now();
     let held = match cut {

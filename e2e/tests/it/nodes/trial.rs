@@ -16,10 +16,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 /// Longer than any lease here.
 const REVOKED_WITHIN: Duration = Duration::from_secs(40);
+
+/// A node knows of others once it has read the rows, and dials them.
+const CONNECTED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Where a missing rule keeps nodes from their work.
 const READY_WITHIN: Duration = Duration::from_secs(10);
@@ -218,6 +221,23 @@ impl Client {
     pub(super) fn revoking(&self, node: usize, token: &Bearer) -> Awaited<Option<Value>> {
         let (client, token) = (self.clone(), token.clone());
         tokio::spawn(async move { client.revoke(node, &token).await })
+    }
+
+    /// Until each node says directly to all others what it commits and applies.
+    pub(super) async fn all_are_connected(&self) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        for node in 0..self.nodes.len() {
+            loop {
+                let answer = self.administer(node, Request::get("/v1/cluster")).await?;
+                let direct = answer.json()?["direct"].clone();
+                if direct["others"] == 2 && direct["rung"] == 2 && direct["hearing"] == 2 {
+                    break;
+                }
+                ensure!(begun.elapsed() < CONNECTED_WITHIN, "{direct}");
+                sleep(Duration::from_millis(20)).await;
+            }
+        }
+        Ok(())
     }
 
     async fn administer(&self, node: usize, request: Request) -> anyhow::Result<Answer> {
