@@ -187,8 +187,9 @@ pub trait SharedStore: Send + Sync {
     /// Of one that holds no lease any more.
     async fn leave(&self, node: &str, incarnation: u64) -> Result<(), StoreError>;
 
-    /// All of them, however dead they look.
-    async fn members(&self) -> Result<Roll, StoreError>;
+    /// All of them, however dead they look. A server whose answer does not know of this epoch is not
+    /// asked again; what it says is for the caller to judge.
+    async fn members(&self, known: Epoch) -> Result<Roll, StoreError>;
 
     /// Removes one that has not renewed since. `false`: it has, or it was not there.
     async fn remove_member(

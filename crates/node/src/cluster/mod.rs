@@ -260,7 +260,7 @@ impl Cluster {
 
     /// Every node, in the order of their names.
     pub async fn nodes(&self) -> Result<Vec<NodeView>, StoreError> {
-        let Roll { head, members } = self.here.store.members().await?;
+        let Roll { head, members } = self.here.store.members(0).await?;
         let view = |row: Row| NodeView {
             node: row.node,
             incarnation: row.incarnation,

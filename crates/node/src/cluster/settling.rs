@@ -219,7 +219,7 @@ impl Settlements {
     fn read_members(&self, covers: Option<Epoch>) {
         let (store, tell) = (Arc::clone(&self.here.store), self.tell.clone());
         tokio::spawn(async move {
-            let read = store.members().await;
+            let read = store.members(covers.unwrap_or_default()).await;
             if let Err(error) = &read {
                 tracing::debug!(%error, "the member rows were not read");
             }

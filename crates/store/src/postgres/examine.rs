@@ -76,7 +76,7 @@ impl Examiner {
 
     /// Every member, and the head of the log. Of a schema that is known.
     pub async fn roll(&self) -> Result<Roll, OpenError> {
-        let read = Members::new(&self.connector).all().await;
+        let read = Members::new(&self.connector).all(0).await;
         read.map_err(|error| OpenError::Other(Reason::new(error)))
     }
 

@@ -123,8 +123,14 @@ impl Members {
         self.own.transact(statement, &[&node, &incarnation.cast_signed()]).await.map(drop)
     }
 
-    pub(super) async fn all(&self) -> Result<Roll, StoreError> {
-        Ok(roll(&self.others.read(ALL).await?)?)
+    /// A server that does not know of this epoch is an old primary that still answers: next time
+    /// another is looked for.
+    pub(super) async fn all(&self, known: Epoch) -> Result<Roll, StoreError> {
+        let roll = roll(&self.others.read(ALL).await?)?;
+        if roll.head < known {
+            self.others.session.lock().await.take();
+        }
+        Ok(roll)
     }
 
     pub(super) async fn remove(

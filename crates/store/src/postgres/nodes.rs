@@ -41,8 +41,8 @@ impl SharedStore for PostgresStore {
         self.members.leave(node, incarnation).await
     }
 
-    async fn members(&self) -> Result<Roll, StoreError> {
-        self.members.all().await
+    async fn members(&self, known: Epoch) -> Result<Roll, StoreError> {
+        self.members.all(known).await
     }
 
     async fn remove_member(

@@ -65,7 +65,7 @@ impl PostgresEnd {
 
     /// Those that may hold a lease, or could a moment ago.
     pub async fn members(&self) -> Result<Vec<Member>, TransferError> {
-        Ok(self.members.all().await?.members)
+        Ok(self.members.all(0).await?.members)
     }
 
     /// Makes a source of it. `silent` are those whose leases are surely over, unless one of them has

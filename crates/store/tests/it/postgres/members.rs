@@ -21,7 +21,7 @@ fn member(node: &str, incarnation: u64) -> Member {
 }
 
 async fn rows(node: &Node) -> Vec<Member> {
-    node.store.members().await.unwrap().members
+    node.store.members(0).await.unwrap().members
 }
 
 #[tokio::test]
@@ -45,6 +45,30 @@ async fn member_is_kept_as_it_was_entered_and_renewed() {
     assert_eq!(rows(&b).await, []);
     assert!(!a.store.renew("a", incarnation, 7, 9_000).await.unwrap());
     assert!(!a.store.acknowledge("a", incarnation, 7).await.unwrap());
+}
+
+/// An old primary that still answers would be asked for ever.
+#[tokio::test]
+async fn server_that_does_not_know_of_a_commit_is_looked_for_anew() {
+    let database = Database::create().await;
+    let (node, sql) = (Node::of(&database).await, database.client().await);
+    let asked = async || {
+        let query = "SELECT pid FROM pg_stat_activity
+             WHERE datname = current_database() AND query LIKE 'SELECT n, node,%'";
+        sql.query_one(query, &[]).await.unwrap().get::<_, i32>(0)
+    };
+    rows(&node).await;
+    let first = asked().await;
+    rows(&node).await;
+    assert_eq!(asked().await, first);
+    assert_eq!(node.store.members(1).await.unwrap().head, 0);
+    rows(&node).await;
+    let gone = async {
+        while asked().await == first {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(Duration::from_secs(10), gone).await.expect("it is asked again");
 }
 
 /// Said again and again here: whoever has just begun to listen may have missed it.
