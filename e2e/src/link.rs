@@ -184,12 +184,6 @@ impl Link {
         }
     }
 
-    /// Cuts all connections but those of one purpose, and takes no new one.
-    pub fn refuse_all_but(&self, line: Line) {
-        self.shared.state().refuses = true;
-        self.reset_those(|connection| connection.line() != Some(line));
-    }
-
     /// Cuts all connections, with a reset to both sides.
     pub fn reset(&self) {
         self.reset_those(|_| true);

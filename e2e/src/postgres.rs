@@ -102,27 +102,6 @@ impl Postgres {
         self.control(&["stop", "-m", "fast"])
     }
 
-    /// Copies all of it to where [`Self::restore`] finds it. It is stopped meanwhile.
-    pub async fn back_up(&self) -> anyhow::Result<()> {
-        self.stop()?;
-        self.copy(&self.data(), &self.copy_of_data())?;
-        self.resume_service().await
-    }
-
-    /// Whatever was written since is gone, as if it had never been.
-    pub async fn restore(&self) -> anyhow::Result<()> {
-        self.stop()?;
-        std::fs::remove_dir_all(self.data())?;
-        self.copy(&self.copy_of_data(), &self.data())?;
-        self.resume_service().await
-    }
-
-    fn copy(&self, from: &Path, to: &Path) -> anyhow::Result<()> {
-        let mut command = self.command_of("cp");
-        command.arg("-a").arg(from).arg(to);
-        succeed(command)
-    }
-
     /// Every process of it stands still: connections stay open and nothing answers.
     pub fn pause(&self) -> anyhow::Result<()> {
         self.signal_all(Signal::STOP)
@@ -213,10 +192,6 @@ impl Postgres {
 
     fn data(&self) -> PathBuf {
         self.folder.path().join("data")
-    }
-
-    fn copy_of_data(&self) -> PathBuf {
-        self.folder.path().join("copy")
     }
 
     fn log_path(&self) -> PathBuf {

@@ -7,6 +7,8 @@ pub(super) const SETTLE_REPEATS: &str = "settle-repeats";
 pub(super) const KNOWN_OUTCOME: &str = "known-outcome";
 /// What was fetched is put into memory only if memory is not past it.
 pub(super) const FETCHED_IS_NOT_OLDER: &str = "fetched-is-not-older";
+/// Each life of a node has a row of its own.
+pub(super) const ROW_PER_INCARNATION: &str = "row-per-incarnation";
 /// Epochs are numbered under one row lock.
 pub(super) const GAPLESS_EPOCHS: &str = "gapless-epochs";
 

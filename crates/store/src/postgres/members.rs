@@ -5,6 +5,7 @@
 //! is given up half-way, loses its connection with whatever was on its way.
 
 use super::{
+    ablation::{ROW_PER_INCARNATION, keeps},
     batch::COMMITTED,
     connection::{Connector, Session},
     durability::{self, DurabilityReport},
@@ -64,6 +65,11 @@ impl Members {
     }
 
     pub(super) async fn register(&self, member: &Member) -> Result<(), StoreError> {
+        if !keeps(ROW_PER_INCARNATION) {
+            let others = "DELETE FROM members WHERE node = $1 AND incarnation <> $2";
+            let asked: [Parameter<'_>; 2] = [&member.node, &member.incarnation.cast_signed()];
+            self.own.transact(others, &asked).await?;
+        }
         let statement = "INSERT INTO members
                  (node, incarnation, lease_ms, applied, renewals, address, certificate)
              VALUES ($1, $2, $3, $4, $5, $6, $7)

@@ -1,8 +1,9 @@
 //! Without any one of the rules, some seed breaks the promise.
 //!
-//! The seeds are tried one after the other; `--no-capture` shows which one it was. Two rules are
+//! The seeds are tried one after the other; `--no-capture` shows which one it was. Three rules are
 //! left to the model. What [`Rule::RegisterOnce`] prevents takes a coincidence of four; and the
-//! database here never goes back in time ([`Rule::NoticeTheTruthGoingBack`]).
+//! database here never goes back in time ([`Rule::NoticeTheTruthGoingBack`],
+//! [`Rule::PushOfOneHistory`]).
 
 use rescind_coherence::{Rule, Rules};
 
@@ -54,6 +55,7 @@ ablations! {
     row_deleted_before_sealing: SealBeforeLeaving;
     unknown_outcome_answered: KnownOutcome;
     older_record_put_into_the_index: FetchedIsNotOlder;
+    push_that_does_not_follow: PushFollows;
 }
 
 #[test]

@@ -31,3 +31,12 @@ pub(super) async fn joined_since(trial: &mut Trial) -> anyhow::Result<()> {
     client.revoke(0, &token).await?.context("not revoked")?;
     client.watch(2, &token, Duration::from_millis(800)).await
 }
+
+/// A node that is cut off has a successor of the same name, somewhere else.
+pub(super) async fn successor_takes_the_name(trial: &mut Trial) -> anyhow::Result<()> {
+    let (client, token) = (trial.client()?, trial.known_on(2).await?);
+    let _cut = trial.link(2)?.hold(Hold::ALL);
+    trial.scene.nodes.node_mut(3)?.start().await?;
+    client.revoke(0, &token).await?.context("not revoked")?;
+    client.watch(2, &token, Duration::from_millis(800)).await
+}

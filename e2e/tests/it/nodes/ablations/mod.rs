@@ -89,6 +89,8 @@ fn slow() -> Vec<Case> {
         "gapless-epochs": revoker::numbers_overtake,
             Setup { before: revoker::DRAWN, ..three("3s") };
         "known-outcome": revoker::commit_is_lost, three("2s");
+        "row-per-incarnation": joining::successor_takes_the_name,
+            Setup { nodes: 4, twins: true, ..two_and_one("8s") };
     }
 }
 

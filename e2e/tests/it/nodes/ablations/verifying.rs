@@ -3,9 +3,14 @@
 use super::Trial;
 use anyhow::{Context as _, ensure};
 use rescind_e2e::link::{Hold, Line, Way};
+use rustix::process::Pid;
+use std::process::Command;
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
+
+/// As the product names it.
+const LEASE_THREAD: &str = "rescind-lease";
 
 /// A node fetches a token that it does not know, and what it gets is older than its memory.
 pub(super) async fn fetched_while_it_is_revoked(trial: &mut Trial) -> anyhow::Result<()> {
@@ -47,7 +52,8 @@ pub(super) async fn asked_while_the_log_is_read(trial: &mut Trial) -> anyhow::Re
 }
 
 /// Requests wait for a node that stands still for longer than its lease. When it wakes up they are
-/// served before, while and after its timers run.
+/// served before its timers run: it has one processor, and the thread of its lease gets that when
+/// nobody else wants it.
 pub(super) async fn node_stands_still(trial: &mut Trial) -> anyhow::Result<()> {
     const WAITING: usize = 100;
     let (client, token) = (trial.client()?, trial.known_on(2).await?);
@@ -58,6 +64,7 @@ pub(super) async fn node_stands_still(trial: &mut Trial) -> anyhow::Result<()> {
         connections.push(connection);
     }
     let node = trial.scene.nodes.node(2)?;
+    starve_the_lease(node.process()?)?;
     node.pause()?;
     client.revoke(0, &token).await?.context("not revoked")?;
     let waiting: JoinSet<_> = connections
@@ -70,6 +77,29 @@ pub(super) async fn node_stands_still(trial: &mut Trial) -> anyhow::Result<()> {
     sleep(Duration::from_millis(100)).await;
     node.unpause()?;
     waiting.join_all().await.into_iter().collect::<Result<Vec<_>, _>>().map(drop)
+}
+
+fn starve_the_lease(process: Pid) -> anyhow::Result<()> {
+    let process = process.as_raw_nonzero().to_string();
+    let own = std::fs::read_to_string("/proc/self/status")?;
+    let allowed = own.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    let one =
+        allowed.and_then(|list| list.trim().split([',', '-']).next()).context("no processor")?;
+    run("taskset", &["--all-tasks", "--cpu-list", "--pid", one, &process])?;
+    for task in std::fs::read_dir(format!("/proc/{process}/task"))? {
+        let task = task?;
+        if std::fs::read_to_string(task.path().join("comm"))?.trim() == LEASE_THREAD {
+            let task = task.file_name().into_string().ok().context("no thread")?;
+            return run("chrt", &["--idle", "--pid", "0", &task]);
+        }
+    }
+    anyhow::bail!("no thread keeps the lease")
+}
+
+fn run(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
+    let output = Command::new(program).args(arguments).output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
 }
 
 /// A verification has looked the token up without a lease. Before it decides, its node has one again.
