@@ -19,7 +19,7 @@ use crate::{
     outage::{Outage, Reply},
 };
 use futures_util::{future::BoxFuture, try_join};
-use rescind_core::{Digest, OwnerId, TokenId};
+use rescind_core::{Digest, OwnerId};
 use std::collections::HashMap;
 use tokio::sync::oneshot;
 
@@ -69,14 +69,15 @@ impl Body for Revoking {
 const END: &str = "UPDATE tokens SET revoked_at = asked.at, revoked_by = asked.actor,
          revocation_reason = asked.reason, sealed_secret = NULL,
          changed_at = (SELECT n + 1 FROM epoch)
-     FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[])
-         AS asked (id, owner, at, actor, reason)
+     FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[]) WITH ORDINALITY
+         AS asked (id, owner, at, actor, reason, number)
      WHERE tokens.id = asked.id AND (asked.owner IS NULL OR tokens.owner = asked.owner)
          AND tokens.revoked_at IS NULL AND tokens.kind <> 'admin'
-     RETURNING tokens.id, tokens.digest";
+     RETURNING asked.number, tokens.digest";
 
-/// The tokens that were ended, with the digests that they are found by.
-pub(super) type Ended = HashMap<TokenId, Option<Digest>>;
+/// By whose number a token was ended (from one, in their order), and the digest that it is found by.
+/// Two may ask for the same token, and one of them for what is not his.
+pub(super) type Ended = HashMap<u64, Option<Digest>>;
 
 /// Before [`end_together`] is sent with others.
 pub(super) async fn ready(session: &Session) -> Result<(), Fault> {
@@ -107,15 +108,15 @@ async fn end(session: &Session, all: &[Revoking]) -> Result<Ended, Fault> {
     let rows = session.rows(END, &asked).await?;
     let ended = rows.iter().map(|row| {
         let mut columns = Columns::of(row);
-        Ok((columns.token_id()?, columns.digest_or_null()?))
+        Ok((columns.count()?, columns.digest_or_null()?))
     });
     ended.collect()
 }
 
 /// Writes down what was ended together, each as if it had been made alone.
 pub(super) fn keep(tx: &mut Tx, all: &mut [Revoking], mut ended: Ended) {
-    for one in all {
-        let Some(digest) = ended.remove(&one.what.id) else { continue };
+    for (number, one) in (1..).zip(all) {
+        let Some(digest) = ended.remove(&number) else { continue };
         note(tx, &one.what, digest, &one.by);
         one.reply.keep(Ok((Found::Active, tx.books.epoch)));
         one.done = true;

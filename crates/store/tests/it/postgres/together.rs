@@ -132,3 +132,22 @@ async fn one_who_may_not_act_is_refused_and_holds_up_nobody() {
     assert!(node.knows("t5"));
     assert_eq!(node.store.applied().unwrap(), Some(7));
 }
+
+/// The database ends it for whom it belongs to, and the other one comes first.
+#[tokio::test]
+async fn whoever_asks_for_what_is_not_his_is_not_answered_for_whom_it_is() {
+    let database = Database::create().await;
+    let node = scene(&database, 2).await;
+    let of = |owner: &str| Revocation { owner: Some(owner_id(owner)), ..revocation("t1") };
+    let all = vec![(of("v"), by(3)), (of("u"), by(4)), (revocation("t0"), by(3))];
+    let mut answers = Vec::new();
+    for one in together(&database, &node, all).await {
+        answers.push(one.await.unwrap().unwrap());
+    }
+    assert_eq!(answers[0], Revoked::Unknown);
+    assert!(answers[1..].iter().all(|one| matches!(one, Revoked::Now(_))), "{answers:?}");
+    let entries = AuditFilter { limit: u32::MAX, ..AuditFilter::default() };
+    let entries = node.store.audit(&entries).await.unwrap();
+    let entry = entries.iter().find(|row| row.entry.subject == "t1" && row.entry.at >= at(3));
+    assert_eq!(entry.unwrap().entry.at, at(4));
+}
