@@ -34,7 +34,7 @@ impl Lease {
             tracing::error!(
                 node = &*self.here.name,
                 "the database has gone back in time: this node stays sealed. See \"The database went \
-                 back\" in docs/operating.md"
+                 back\" in docs/nodes.md"
             );
             return;
         }

@@ -67,7 +67,9 @@ impl Books {
     /// revocations are rare, and larger: those are read in the log.
     pub(super) fn page(&self) -> LogPage {
         let raised = || self.told.iter().filter(|told| told.raised);
-        let too_far = raised().count() > PUSHED_MAX || raised().any(Told::is_no_revocation);
+        let unsayable = raised().count() > PUSHED_MAX || raised().any(Told::is_no_revocation);
+        // Without a timeline nobody could tell whether it is the same history.
+        let too_far = unsayable || self.timeline == 0;
         let changes = raised().filter(|_| !too_far).map(|told| told.change.clone()).collect();
         LogPage {
             after: self.start,
