@@ -30,24 +30,22 @@ use tokio_postgres::SimpleQueryMessage;
 pub(super) const COMMITTED: &str = "rescind_epoch";
 
 /// Takes the right to write, and reads what the last one who had it left: at this level of isolation
-/// each statement sees what was committed before it. The savepoint comes once the lock is held,
-/// because rolling back to it gives back what was locked after it.
+/// each statement sees what was committed before it.
 ///
-/// One message of four statements: every answer that is sent by itself wakes this process up, which
+/// One message of three statements: every answer that is sent by itself wakes this process up, which
 /// takes longer than the statement.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
     SELECT n, pg_walfile_name(pg_current_wal_lsn()) FROM epoch FOR UPDATE;
-    SELECT seq, encode(hash, 'base64') FROM audit ORDER BY seq DESC LIMIT 1;
-    SAVEPOINT job";
+    SELECT seq, encode(hash, 'base64') FROM audit ORDER BY seq DESC LIMIT 1";
 /// Without the lock, for the test that shows why there is one: numbers of a sequence (that goes up in
 /// hundreds), and an audit trail that is numbered by it too.
 const BEGIN_DRAWN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
     SELECT nextval('drawn'), pg_walfile_name(pg_current_wal_lsn());
-    SELECT last_value, encode(hash, 'base64') FROM drawn, audit ORDER BY seq DESC LIMIT 1;
-    SAVEPOINT job";
+    SELECT last_value, encode(hash, 'base64') FROM drawn, audit ORDER BY seq DESC LIMIT 1";
+const SAVEPOINT: &str = "SAVEPOINT job";
+const RELEASE: &str = "RELEASE SAVEPOINT job";
 const NEXT: &str = "RELEASE SAVEPOINT job; SAVEPOINT job";
-/// The savepoint stays, for the next one.
-const UNDO: &str = "ROLLBACK TO SAVEPOINT job";
+const UNDO: &str = "ROLLBACK TO SAVEPOINT job; RELEASE SAVEPOINT job";
 
 /// With the right to write, and with what the database says of the revocations that wait: they are
 /// sent at once behind the question for that right.
@@ -55,13 +53,31 @@ pub(super) async fn begin(
     session: Arc<Session>,
     keys: &KeyRing,
     revocations: &[Revoking],
+) -> Result<(Tx, Option<Ended>), Fault> {
+    match begin_with(&session, keys, revocations).await? {
+        (tx, Together::NoneWaited) => Ok((tx, None)),
+        (tx, Together::Ended(ended)) => Ok((tx, Some(ended))),
+        (_, Together::Failed) => {
+            session.batch_execute("ROLLBACK").await?;
+            Ok((begin_with(&session, keys, &[]).await?.0, None))
+        }
+    }
+}
+
+async fn begin_with(
+    session: &Arc<Session>,
+    keys: &KeyRing,
+    revocations: &[Revoking],
 ) -> Result<(Tx, Together), Fault> {
-    revoking::ready(&session).await?;
+    revoking::ready(session).await?;
     let begin = if keeps(GAPLESS_EPOCHS) { BEGIN } else { BEGIN_DRAWN };
     let (begun, together) =
-        join!(session.simple_query(begin), revoke_together(&session, revocations));
+        join!(session.simple_query(begin), revoke_together(session, revocations));
     let books = books(&begun?).ok_or_else(|| Fault::Value("an epoch".into()))?;
-    Ok((Tx { session, keys: keys.clone(), books }, together))
+    Ok((
+        Tx { session: Arc::clone(session), keys: keys.clone(), books, in_savepoint: false },
+        together,
+    ))
 }
 
 /// Of what [`BEGIN`] has answered: rows of text.
@@ -80,11 +96,11 @@ fn books(begun: &[SimpleQueryMessage]) -> Option<Books> {
 }
 
 /// What became of the revocations that were sent with the beginning. If anything went wrong with
-/// them, they are undone, and left to each alone.
+/// them, the transaction is given up, and each is left to be made alone in another one.
 pub(super) enum Together {
     NoneWaited,
     Ended(Ended),
-    Undo,
+    Failed,
 }
 
 async fn revoke_together(session: &Session, revocations: &[Revoking]) -> Together {
@@ -93,7 +109,7 @@ async fn revoke_together(session: &Session, revocations: &[Revoking]) -> Togethe
     }
     match revoking::end_together(session, revocations).await {
         Ok(Some(ended)) => Together::Ended(ended),
-        _ => Together::Undo,
+        _ => Together::Failed,
     }
 }
 
@@ -130,13 +146,11 @@ impl Batch {
 pub(super) async fn run(
     tx: &mut Tx,
     batch: &mut Batch,
-    together: Together,
+    ended: Option<Ended>,
 ) -> Result<Vec<Option<Outage>>, Fault> {
     let mut outages = Vec::with_capacity(batch.len());
-    match together {
-        Together::NoneWaited => {}
-        Together::Ended(ended) => revoking::keep(tx, &mut batch.revocations, ended),
-        Together::Undo => tx.session.batch_execute(UNDO).await?,
+    if let Some(ended) = ended {
+        revoking::keep(tx, &mut batch.revocations, ended);
     }
     for revoking in &mut batch.revocations {
         if revoking.is_done() {
@@ -155,9 +169,11 @@ pub(super) async fn run(
 async fn run_job(tx: &mut Tx, job: &mut dyn Body) -> Result<Option<Outage>, Fault> {
     let mark = tx.books.mark();
     let session = Arc::clone(&tx.session);
+    let savepoint = if tx.in_savepoint { NEXT } else { SAVEPOINT };
     let (set, ran) =
-        join!(session.batch_execute(NEXT), AssertUnwindSafe(job.run(tx)).catch_unwind());
+        join!(session.batch_execute(savepoint), AssertUnwindSafe(job.run(tx)).catch_unwind());
     set?;
+    tx.in_savepoint = matches!(ran, Ok(Ran::Done));
     let outage = match ran {
         Ok(Ran::Done) => return Ok(None),
         Ok(Ran::Refused) => None,
@@ -223,13 +239,23 @@ async fn write_down_and_commit(tx: &Tx, notify: bool, patience: Duration) -> Res
     };
     let statement = tx.session.prepare_cached(statement).await;
     let statement = statement.map_err(|error| unwritten(error.into()))?;
-    let written = tx.session.execute(&statement, asked);
-    let (written, committed) = join!(written, tx.session.commit(patience));
+    // If the first of them goes wrong, so does the second.
+    let (_, written, committed) =
+        join!(release(tx), tx.session.execute(&statement, asked), tx.session.commit(patience));
     match written {
         Ok(_) => committed.map_err(Fault::uncertain),
         Err(error) if error.as_db_error().is_some() => Err(unwritten(error.into())),
         Err(error) => Err(Fault::from(error).uncertain()),
     }
+}
+
+/// A row that the transaction has locked, and a savepoint within it changes, is kept as of two
+/// lockers, which costs everybody who reads it: the epoch's row is read by all.
+async fn release(tx: &Tx) -> Result<(), Fault> {
+    if tx.in_savepoint {
+        tx.session.batch_execute(RELEASE).await?;
+    }
+    Ok(())
 }
 
 const ENTRIES: &str = "INSERT INTO audit (seq, at, actor, action, subject, detail, hash)

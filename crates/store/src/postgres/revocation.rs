@@ -2,6 +2,7 @@
 
 use super::{
     actor,
+    connection::Session,
     fault::{Fault, Stop},
     owners,
     rows::{Columns, signed},
@@ -17,9 +18,15 @@ use rescind_core::{
     Digest, OwnerId, RevocationReason, TenantId, Timestamp, TokenId, TokenKind, TokenRecord,
 };
 
-const END: &str = "UPDATE tokens SET revoked_at = $3, revoked_by = $4, revocation_reason = $5,
-         sealed_secret = NULL, changed_at = $6
+/// What a batch changes becomes visible at once, so the first of its epochs will do for all of it;
+/// and the right to write, which is taken before this, keeps it from changing.
+///
+/// Without arrays: PostgreSQL plans those anew each time, which takes as long as the change.
+pub(super) const END: &str =
+    "UPDATE tokens SET revoked_at = $3, revoked_by = $4, revocation_reason = $5,
+         sealed_secret = NULL, changed_at = (SELECT n + 1 FROM epoch)
      WHERE id = $1 AND ($2::text IS NULL OR owner = $2) AND revoked_at IS NULL
+         AND (kind <> 'admin' OR $6)
      RETURNING digest";
 
 /// What was found, before it is settled.
@@ -43,7 +50,7 @@ pub(super) async fn revoke(
     let ((), administered, ended) = try_join!(
         async { if of_itself(what, by) { Ok(()) } else { tx.check_actor(by).await } },
         async { Ok(tx.administered_before_end(&what.id, by.at).await?) },
-        async { Ok(end(tx, what, by).await?) },
+        async { Ok(end(&tx.session, what, by, OfAnyKind(true)).await?) },
     )?;
     let Some(digest) = ended else {
         let known = tokens::get(tx, &what.id).await?.map(|(record, _)| record);
@@ -63,7 +70,7 @@ pub(super) fn of_itself(what: &Revocation, by: &By) -> bool {
 /// Within a rotation: the old token's end, for which the new one is the reason.
 pub(super) async fn end_superseded(tx: &mut Tx, id: &TokenId, by: &By) -> Result<(), Fault> {
     let what = Revocation { id: id.clone(), owner: None, reason: RevocationReason::Superseded };
-    if let Some(digest) = end(tx, &what, by).await? {
+    if let Some(digest) = end(&tx.session, &what, by, OfAnyKind(true)).await? {
         note(tx, &what, digest, by);
     }
     Ok(())
@@ -165,12 +172,20 @@ fn ended(row: &tokio_postgres::Row) -> Result<(TokenId, Option<Digest>), Fault> 
     Ok((columns.token_id()?, columns.digest_or_null()?))
 }
 
+/// Whether an operator's token is ended, too: somebody must be left who administers, and whoever asks
+/// has seen to it.
+pub(super) struct OfAnyKind(pub(super) bool);
+
 /// `None` if no active token of this id (and owner, if given) was there to end. The secret is not
 /// needed any more, so it does not stay.
-async fn end(tx: &Tx, what: &Revocation, by: &By) -> Result<Option<Option<Digest>>, Fault> {
-    let (owner, at) = (what.owner.as_ref().map(OwnerId::as_str), by.at.as_millis());
-    let (reason, epoch) = (what.reason.as_str(), signed(tx.next_epoch()));
-    let (id, by) = (what.id.as_str(), by.actor.as_str());
-    let row = tx.row(END, &[&id, &owner, &at, &by, &reason, &epoch]).await?;
-    row.map(|row| Columns::of(&row).digest_or_null()).transpose()
+pub(super) async fn end(
+    session: &Session,
+    what: &Revocation,
+    by: &By,
+    OfAnyKind(of_any_kind): OfAnyKind,
+) -> Result<Option<Option<Digest>>, Fault> {
+    let (id, owner) = (what.id.as_str(), what.owner.as_ref().map(OwnerId::as_str));
+    let (at, by, reason) = (by.at.as_millis(), by.actor.as_str(), what.reason.as_str());
+    let rows = session.rows(END, &[&id, &owner, &at, &by, &reason, &of_any_kind]).await?;
+    rows.first().map(|row| Columns::of(row).digest_or_null()).transpose()
 }

@@ -10,7 +10,7 @@ use super::{
     connection::Session,
     fault::Fault,
     job::{Body, Ran, kept},
-    revocation::{self, Found, note},
+    revocation::{self, Found, OfAnyKind, note},
     rows::Columns,
     tx::{Parameter, Tx},
 };
@@ -64,9 +64,8 @@ impl Body for Revoking {
     }
 }
 
-/// They become visible at once, so the first of their epochs will do for all; and the right to write,
-/// which is taken before this in the same go, keeps it from changing.
-const END: &str = "UPDATE tokens SET revoked_at = asked.at, revoked_by = asked.actor,
+/// As [`revocation::END`], for several.
+const END_SEVERAL: &str = "UPDATE tokens SET revoked_at = asked.at, revoked_by = asked.actor,
          revocation_reason = asked.reason, sealed_secret = NULL,
          changed_at = (SELECT n + 1 FROM epoch)
      FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[]) WITH ORDINALITY
@@ -81,7 +80,7 @@ pub(super) type Ended = HashMap<u64, Option<Digest>>;
 
 /// Before [`end_together`] is sent with others.
 pub(super) async fn ready(session: &Session) -> Result<(), Fault> {
-    session.ready([&actor::query(), END]).await
+    session.ready([&actor::query(), revocation::END, END_SEVERAL]).await
 }
 
 /// Ends all that wait, in one statement. Whatever is out of the ordinary is left to be made alone:
@@ -98,6 +97,12 @@ pub(super) async fn end_together(
 }
 
 async fn end(session: &Session, all: &[Revoking]) -> Result<Ended, Fault> {
+    let [one] = all else { return end_several(session, all).await };
+    let ended = revocation::end(session, &one.what, &one.by, OfAnyKind(false)).await?;
+    Ok(ended.map(|digest| (1, digest)).into_iter().collect())
+}
+
+async fn end_several(session: &Session, all: &[Revoking]) -> Result<Ended, Fault> {
     let all = || all.iter().map(|one| (&one.what, &one.by));
     let ids: Vec<_> = all().map(|(what, _)| what.id.as_str()).collect();
     let owners: Vec<_> = all().map(|(what, _)| what.owner.as_ref().map(OwnerId::as_str)).collect();
@@ -105,7 +110,7 @@ async fn end(session: &Session, all: &[Revoking]) -> Result<Ended, Fault> {
     let actors: Vec<_> = all().map(|(_, by)| by.actor.as_str()).collect();
     let reasons: Vec<_> = all().map(|(what, _)| what.reason.as_str()).collect();
     let asked: [Parameter<'_>; 5] = [&ids, &owners, &times, &actors, &reasons];
-    let rows = session.rows(END, &asked).await?;
+    let rows = session.rows(END_SEVERAL, &asked).await?;
     let ended = rows.iter().map(|row| {
         let mut columns = Columns::of(row);
         Ok((columns.count()?, columns.digest_or_null()?))

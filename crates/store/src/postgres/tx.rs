@@ -22,6 +22,8 @@ pub(super) struct Tx {
     pub(super) session: Arc<Session>,
     pub(super) keys: KeyRing,
     pub(super) books: Books,
+    /// The one of the last job, which was kept.
+    pub(super) in_savepoint: bool,
 }
 
 impl Tx {

@@ -9,7 +9,7 @@
 //! commit whose own wait was cut short.
 
 use super::{
-    batch::{self, Batch, Together},
+    batch::{self, Batch},
     books::Books,
     connection::{Connector, Session},
     durability::{self, Durability},
@@ -17,7 +17,7 @@ use super::{
     job::Job,
     log,
     memory::{Memory, Unheard},
-    revoking::Revoking,
+    revoking::{Ended, Revoking},
     tx::Tx,
 };
 use crate::{
@@ -129,10 +129,10 @@ impl Writer {
         }
         crash_point!("before_begin");
         let written = timeout(BATCH_TIMEOUT, async {
-            let (mut tx, together) = self.begin(&batch.revocations).await?;
+            let (mut tx, ended) = self.begin(&batch.revocations).await?;
             self.check_not_ahead(&tx.books)?;
             crash_point!("after_begin");
-            let outages = batch::run(&mut tx, batch, together).await?;
+            let outages = batch::run(&mut tx, batch, ended).await?;
             Ok((tx, outages))
         });
         let (tx, outages) = match written.await {
@@ -159,7 +159,7 @@ impl Writer {
     }
 
     /// A connection that turns out to be dead is made anew once: nothing was committed over it.
-    async fn begin(&mut self, revocations: &[Revoking]) -> Result<(Tx, Together), Fault> {
+    async fn begin(&mut self, revocations: &[Revoking]) -> Result<(Tx, Option<Ended>), Fault> {
         let session = self.session().await?;
         match batch::begin(session, &self.keys, revocations).await {
             Err(Fault::Sql(error)) if error.is_closed() => {
