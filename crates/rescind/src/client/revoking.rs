@@ -11,7 +11,7 @@ const PREFER: &str = "wait=20";
 /// Longest wait in all, in requests: past the end of the longest lease.
 const QUESTIONS_MAX: usize = 20;
 /// What was achieved, as a settled revocation says it.
-const FACTS: [&str; 3] = ["nodes_acknowledged", "leases_waited_for", "milliseconds"];
+const FACTS: [&str; 3] = ["acknowledged", "waited_out", "took_ms"];
 
 impl Client {
     /// What a settled revocation answers; a person is told if that takes long.

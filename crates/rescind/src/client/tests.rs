@@ -240,9 +240,9 @@ const PENDING: &str = r#"{"token":{"id":"a"},"already_revoked":false,"epoch":7,"
 
 #[tokio::test]
 async fn revocation_is_told_once_it_holds_everywhere() {
-    let pending = r#"{"epoch":7,"settled":false,"nodes_acknowledged":null,"milliseconds":null}"#;
-    let settled = r#"{"epoch":7,"settled":true,"nodes_acknowledged":2,"leases_waited_for":1,
-        "milliseconds":41000}"#;
+    let pending = r#"{"epoch":7,"settled":false,"acknowledged":null,"took_ms":null}"#;
+    let settled = r#"{"epoch":7,"settled":true,"acknowledged":2,"waited_out":1,
+        "took_ms":41000}"#;
     let (client, asked) = server(vec![
         answer("202 Accepted", PENDING),
         answer("200 OK", pending),
@@ -251,8 +251,8 @@ async fn revocation_is_told_once_it_holds_everywhere() {
     let output = Output::new(Format::Json);
     let told = client.revoke(&["v1", "tokens", "a", "revoke"], &json!({}), output).await.unwrap();
     let expected = json!({
-        "token": {"id": "a"}, "already_revoked": false, "epoch": 7, "nodes_acknowledged": 2,
-        "leases_waited_for": 1, "milliseconds": 41_000,
+        "token": {"id": "a"}, "already_revoked": false, "epoch": 7, "acknowledged": 2,
+        "waited_out": 1, "took_ms": 41_000,
     });
     assert_eq!(told, expected);
     let asked = asked.join().unwrap();

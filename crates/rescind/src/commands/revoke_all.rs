@@ -38,7 +38,7 @@ pub(super) fn revoked(answer: Value) -> Answer {
         "{whose} issued before {} are revoked, everywhere (epoch {}, {} ms)",
         field(&answer, "not_before"),
         field(&answer, "epoch"),
-        field(&answer, "milliseconds")
+        field(&answer, "took_ms")
     );
     let id = match field(&answer, "subject").as_str() {
         "-" => "everything".to_owned(),

@@ -71,7 +71,7 @@ fn rotating_says_what_becomes_of_the_old_token() {
 fn revoking_says_what_was_achieved() {
     let mut record = token();
     add(&mut record, "revoked_at", Some("2026-02-01T00:00:00.000Z"));
-    let mut answer = json!({"already_revoked": false, "epoch": 17, "milliseconds": 4});
+    let mut answer = json!({"already_revoked": false, "epoch": 17, "took_ms": 4});
     add(&mut answer, "token", Some(record));
     let line = |answer: &Value| shown(&token::revoked(answer.clone()));
     assert_eq!(line(&answer), "tok_1 is revoked, everywhere (epoch 17, 4 ms)");

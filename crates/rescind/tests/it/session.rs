@@ -105,7 +105,7 @@ const VARYING: &[(&str, Kind)] = &[
     (r#""last_used_at":(?:null|"[^"]*")"#, Kind::Use),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", Kind::Time),
     (r"\b\d+ ms\b", Kind::Duration),
-    (r#""milliseconds":\d+"#, Kind::Duration),
+    (r#""took_ms":\d+"#, Kind::Duration),
     (r"127\.0\.0\.1:\d{4,5}", Kind::Address),
 ];
 
@@ -131,7 +131,7 @@ impl Kind {
             }
             Self::Hash => format!("{count:0>64}"),
             Self::Time => "YYYY-MM-DDTHH:MM:SS.mmmZ".to_owned(),
-            Self::Duration if value.starts_with('"') => "\"milliseconds\":[N]".to_owned(),
+            Self::Duration if value.starts_with('"') => "\"took_ms\":[N]".to_owned(),
             Self::Duration => "[N] ms".to_owned(),
             Self::Use => "\"last_used_at\":[SOON]".to_owned(),
             Self::Address => format!("127.0.0.1:[PORT {count}]"),

@@ -45,14 +45,14 @@ struct ProgressView {
     settled: bool,
     /// How many nodes have let go of what was revoked; null until it is settled.
     #[schema(required)]
-    nodes_acknowledged: Option<u32>,
+    acknowledged: Option<u32>,
     /// How many nodes did not answer, and were waited out; null until it is settled.
     #[schema(required)]
-    leases_waited_for: Option<u32>,
+    waited_out: Option<u32>,
     /// How long that took: from the revocation, or from when this node was first asked here, if it
     /// does not remember the revocation. Null until it is settled.
     #[schema(minimum = 0, required)]
-    milliseconds: Option<u64>,
+    took_ms: Option<u64>,
 }
 
 /// Show whether a revocation holds on every node.
@@ -96,9 +96,9 @@ impl ProgressView {
         Self {
             epoch,
             settled: achieved.is_some(),
-            nodes_acknowledged: achieved.map(|achieved| achieved.nodes_acknowledged),
-            leases_waited_for: achieved.map(|achieved| achieved.leases_waited_for),
-            milliseconds: achieved.map(millis),
+            acknowledged: achieved.map(|achieved| achieved.acknowledged),
+            waited_out: achieved.map(|achieved| achieved.waited_out),
+            took_ms: achieved.map(millis),
         }
     }
 }

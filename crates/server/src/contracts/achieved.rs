@@ -13,11 +13,9 @@ const REVOCATION: HeaderName = HeaderName::from_static("x-rescind-revocation");
 
 pub(super) fn achieved(response: Response, achieved: Achieved) -> Response {
     let mut response = no_store(response);
-    let Achieved { nodes_acknowledged, leases_waited_for, took, .. } = achieved;
+    let Achieved { acknowledged, waited_out, took, .. } = achieved;
     let millis = took.as_millis();
-    let facts = format!(
-        "acknowledged={nodes_acknowledged}, waited-out={leases_waited_for}, took-ms={millis}"
-    );
+    let facts = format!("acknowledged={acknowledged}, waited-out={waited_out}, took-ms={millis}");
     if let Ok(facts) = HeaderValue::from_str(&facts) {
         response.headers_mut().insert(REVOCATION, facts);
     }
@@ -34,8 +32,8 @@ mod tests {
     fn facts_are_a_dictionary_of_integers_and_the_epoch_is_none_of_them() {
         let done = Achieved {
             epoch: 4_711,
-            nodes_acknowledged: 2,
-            leases_waited_for: 1,
+            acknowledged: 2,
+            waited_out: 1,
             took: Duration::from_micros(15_325_900),
         };
         let response = achieved(Response::new(Body::empty()), done);

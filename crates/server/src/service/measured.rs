@@ -26,8 +26,8 @@ impl Default for RevocationTimes {
 }
 
 impl RevocationTimes {
-    pub(super) fn took(&self, took: Duration, leases_waited_for: u32) {
-        let outcome = if leases_waited_for == 0 { "acknowledged" } else { "waited_out" };
+    pub(super) fn took(&self, took: Duration, waited_out: u32) {
+        let outcome = if waited_out == 0 { "acknowledged" } else { "waited_out" };
         self.0.get_or_create(&[("outcome", outcome)]).observe(took.as_secs_f64());
     }
 

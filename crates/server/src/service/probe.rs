@@ -146,7 +146,7 @@ impl Services {
             | RevokeOutcome::AlreadyRevoked { achieved, .. } => achieved,
             RevokeOutcome::Unknown => return Err("its token is not there".into()),
         };
-        self.probe.revoked(achieved.took, achieved.nodes_acknowledged);
+        self.probe.revoked(achieved.took, achieved.acknowledged);
         Ok(match self.is_accepted(&plain).await? {
             true => Probed::AcceptedLate,
             false => Probed::Passed,

@@ -50,8 +50,8 @@ pub enum IssuedSecret {
 #[derive(Clone, Copy, Debug)]
 pub struct Achieved {
     pub epoch: Epoch,
-    pub nodes_acknowledged: u32,
-    pub leases_waited_for: u32,
+    pub acknowledged: u32,
+    pub waited_out: u32,
     pub took: Duration,
 }
 
@@ -172,14 +172,14 @@ impl Services {
     /// As it is answered, and counted.
     pub(super) fn achieved(&self, settled: Settled, begun: u64) -> Achieved {
         let achieved = self.measured(settled, begun);
-        self.revocation_times.took(achieved.took, achieved.leases_waited_for);
+        self.revocation_times.took(achieved.took, achieved.waited_out);
         achieved
     }
 
     pub(super) fn measured(&self, settled: Settled, begun: u64) -> Achieved {
         let Settled { epoch, acknowledged, waited_out } = settled;
         let took = Duration::from_millis(self.boottime_millis().saturating_sub(begun));
-        Achieved { epoch, nodes_acknowledged: acknowledged, leases_waited_for: waited_out, took }
+        Achieved { epoch, acknowledged, waited_out, took }
     }
 
     pub(super) fn boottime_millis(&self) -> u64 {

@@ -102,7 +102,7 @@ async fn token_is_issued_shown_once_listed_and_revoked_with_a_reason() {
     let revoked = server.admin(Method::POST, &format!("{path}/revoke"), why).await.expect(200);
     assert_eq!(revoked.json["already_revoked"], false);
     assert_eq!(revoked.json["epoch"], 1);
-    assert_eq!(revoked.json["nodes_acknowledged"], 1);
+    assert_eq!(revoked.json["acknowledged"], 1);
     assert_eq!(revoked.json["token"]["state"], "revoked");
     assert_eq!(revoked.json["token"]["revocation_reason"], "key_compromise");
     server.with_key(Method::GET, "/v1/orders", &token).await.expect(401);

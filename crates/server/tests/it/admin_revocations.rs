@@ -67,8 +67,8 @@ async fn each_level_takes_back_its_set_at_once_and_no_other() {
         assert_eq!(tokens.verdicts().await, taken, "{level}");
         let expected = json!({
             "level": level, "subject": subject, "reason": "affiliation_changed",
-            "not_before": "2026-03-23T12:00:00.001Z", "epoch": 1, "nodes_acknowledged": 1,
-            "leases_waited_for": 0, "milliseconds": 0,
+            "not_before": "2026-03-23T12:00:00.001Z", "epoch": 1, "acknowledged": 1,
+            "waited_out": 0, "took_ms": 0,
         });
         assert_eq!(answer.json, expected);
         let row = server.audit().await.pop().unwrap();

@@ -48,13 +48,13 @@ impl Scene {
 }
 
 fn pending(epoch: u64) -> Value {
-    json!({ "epoch": epoch, "settled": false, "nodes_acknowledged": null,
-            "leases_waited_for": null, "milliseconds": null })
+    json!({ "epoch": epoch, "settled": false, "acknowledged": null,
+            "waited_out": null, "took_ms": null })
 }
 
 fn settled(epoch: u64, acknowledged: u32, waited_out: u32, millis: u64) -> Value {
-    json!({ "epoch": epoch, "settled": true, "nodes_acknowledged": acknowledged,
-            "leases_waited_for": waited_out, "milliseconds": millis })
+    json!({ "epoch": epoch, "settled": true, "acknowledged": acknowledged,
+            "waited_out": waited_out, "took_ms": millis })
 }
 
 #[tokio::test]
@@ -70,7 +70,7 @@ async fn caller_whose_patience_ends_is_told_what_is_so_and_the_waiting_goes_on()
         (&told["already_revoked"], &told["token"]["state"]),
         (&json!(false), &json!("revoked"))
     );
-    for promise in ["nodes_acknowledged", "leases_waited_for", "milliseconds"] {
+    for promise in ["acknowledged", "waited_out", "took_ms"] {
         assert!(told.get(promise).is_none(), "{told}");
     }
     assert_ne!(scene.server.verdict(&scene.text).await, "valid", "here it holds");
@@ -92,7 +92,7 @@ async fn patience_is_as_long_as_the_caller_says_and_ends_with_the_settlement() {
     timeout(NOT_WITHIN, &mut revoking).await.unwrap_err();
     scene.server.queries.others_are(Others::WaitedOut);
     let answer = revoking.await.expect(200);
-    assert_eq!((&answer.json["leases_waited_for"], &answer.json["epoch"]), (&json!(1), &json!(1)));
+    assert_eq!((&answer.json["waited_out"], &answer.json["epoch"]), (&json!(1), &json!(1)));
     assert!(answer.json.get("settled").is_none());
     scene.server.queries.others_are(Others::Silent);
     let again = scene.revoke("wait=1").await.expect(202);

@@ -39,9 +39,9 @@ async fn each_reason_is_kept_and_the_first_stands() {
         let told = [
             ("already_revoked", json!(false)),
             ("epoch", json!(at)),
-            ("nodes_acknowledged", json!(1)),
-            ("leases_waited_for", json!(0)),
-            ("milliseconds", json!(0)),
+            ("acknowledged", json!(1)),
+            ("waited_out", json!(0)),
+            ("took_ms", json!(0)),
         ];
         for (field, value) in told {
             assert_eq!(done.json[field], value, "{field}");

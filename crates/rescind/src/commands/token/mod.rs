@@ -130,7 +130,7 @@ pub(super) fn revoked(answer: Value) -> Answer {
         format!(
             "{id} is revoked, everywhere (epoch {}, {} ms)",
             field(&answer, "epoch"),
-            field(&answer, "milliseconds")
+            field(&answer, "took_ms")
         )
     };
     Answer::line(answer, line).id(id)

@@ -95,11 +95,11 @@ pub(in crate::admin) struct Done {
     #[schema(minimum = 0, required)]
     epoch: Option<u64>,
     /// How many nodes have let go of it.
-    nodes_acknowledged: u32,
+    acknowledged: u32,
     /// How many nodes did not answer, and were waited out.
-    leases_waited_for: u32,
+    waited_out: u32,
     #[schema(minimum = 0)]
-    milliseconds: u64,
+    took_ms: u64,
 }
 
 impl TokenView {
@@ -164,10 +164,10 @@ impl Fresh {
 
 impl Done {
     pub(in crate::admin) fn told<S: Needs>(achieved: Achieved, caller: &Caller<S>) -> Self {
-        let Achieved { epoch, nodes_acknowledged, leases_waited_for, took } = achieved;
+        let Achieved { epoch, acknowledged, waited_out, took } = achieved;
         let epoch = caller.operator().tenant.is_none().then_some(epoch);
-        let milliseconds = took.as_millis().try_into().unwrap_or(u64::MAX);
-        Self { epoch, nodes_acknowledged, leases_waited_for, milliseconds }
+        let took_ms = took.as_millis().try_into().unwrap_or(u64::MAX);
+        Self { epoch, acknowledged, waited_out, took_ms }
     }
 }
 
