@@ -172,12 +172,14 @@ pub(crate) fn shared_failure(error: &postgres::OpenError) -> Failure {
     match error {
         postgres::OpenError::Moved { .. } => failure.next(GO_WHERE_IT_WENT),
         postgres::OpenError::Unfinished => failure.next(FINISH_THE_MOVE),
+        postgres::OpenError::SharedSessions => failure.next(GO_TO_THE_SERVER),
         postgres::OpenError::BeingMoved => failure.next("let that one end"),
         _ => failure
             .next("see whether the database is there, and what postgres.connection_file says"),
     }
 }
 
+pub(crate) const GO_TO_THE_SERVER: &str = "have postgres.connection_file lead to the server itself";
 const GO_WHERE_IT_WENT: &str = "serve what it was moved to; if that is lost, \
      `rescind migrate-store --reopen` says what it would mean to go on with this one";
 const FINISH_THE_MOVE: &str = "repeat the `rescind migrate-store` that did not end";

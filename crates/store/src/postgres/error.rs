@@ -12,6 +12,11 @@ pub enum OpenError {
     Tls(#[source] Reason),
     #[error("PostgreSQL cannot be reached, or lets nobody in with these credentials")]
     Unreachable(#[source] Reason),
+    #[error(
+        "a pooler gives each transaction another session; it must keep one for each connection \
+         (session mode), or not stand in between"
+    )]
+    SharedSessions,
     #[error("PostgreSQL {found} is too old; at least {wanted} is needed")]
     OldServer { found: u32, wanted: u32 },
     #[error("the database is encoded in {found} and must be in UTF8")]

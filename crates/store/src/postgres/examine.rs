@@ -7,7 +7,7 @@
 
 use super::{
     connection::Connector, durability, durability::DurabilityReport, error::OpenError,
-    error::Reason, fault::Fault, members::Members, schema, tls,
+    error::Reason, fault::Fault, members::Members, schema, sessions, tls,
 };
 use crate::Roll;
 use std::{fmt, path::Path, time::Duration};
@@ -52,6 +52,12 @@ impl Examiner {
     /// Host and database, to be shown.
     pub fn place(&self) -> String {
         self.connector.place()
+    }
+
+    /// Whether each connection has a session of its own, without which no node starts, and most
+    /// other questions are not answered.
+    pub async fn keeps_sessions(&self) -> Result<bool, OpenError> {
+        sessions::are_kept(&self.connector).await.map_err(OpenError::unreachable)
     }
 
     /// On a connection as nodes have it: to the server that takes writes.

@@ -62,6 +62,7 @@ mod rotation;
 mod rows;
 mod schema;
 mod servers;
+mod sessions;
 mod store;
 mod tls;
 mod tokens;

@@ -9,7 +9,7 @@ use super::{
     members::Members,
     memory::Memory,
     readers::Readers,
-    schema,
+    schema, sessions,
     store::PostgresStore,
     tls, transfer,
     writer::{BackOff, QUEUE_JOBS_MAX, Writer, Written},
@@ -98,6 +98,9 @@ pub(super) async fn prepared(
     let config = config.map_err(|error| OpenError::Text(Reason::new(error)))?;
     let (config, tls) = tls::of(config, ca_file)?;
     let connector = Connector::new(config, tls);
+    if !sessions::are_kept(&connector).await.map_err(OpenError::unreachable)? {
+        return Err(OpenError::SharedSessions);
+    }
     let session = connector.session().await.map_err(OpenError::unreachable)?;
     check(&session, durability).await?;
     schema::migrate(session).await?;

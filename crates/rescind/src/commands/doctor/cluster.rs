@@ -7,7 +7,7 @@ mod paths;
 use super::{CLOCK_FAIL_SECONDS, CLOCK_WARN_SECONDS, Findings, State};
 use crate::cli::ServeArgs;
 use crate::commands::serve;
-use crate::engine::declared;
+use crate::engine::{GO_TO_THE_SERVER, declared};
 use crate::failure::Failure;
 use crate::output::Answer;
 use crate::server::chain;
@@ -46,6 +46,10 @@ async fn examine(
     findings: &mut Findings,
 ) -> Result<(), Failure> {
     let advice = "see whether it is there, and what postgres.connection_file says";
+    let kept = findings.step("database", asked(examiner.keeps_sessions().await, advice))?;
+    if !findings.sessions(kept) {
+        return Ok(());
+    }
     let server = findings.step("database", asked(examiner.server().await, advice))?;
     let version = server.durability.server_version;
     let (major, minor) = (version / 10_000, version % 10_000);
@@ -76,6 +80,15 @@ fn asked<T>(answer: Result<T, OpenError>, advice: &str) -> Result<T, Failure> {
 }
 
 impl Findings {
+    /// Whether anything else can be asked.
+    fn sessions(&mut self, kept: bool) -> bool {
+        if !kept {
+            self.fail("database", &OpenError::SharedSessions.to_string());
+            self.advise(GO_TO_THE_SERVER);
+        }
+        kept
+    }
+
     fn durability(&mut self, report: &DurabilityReport, said: &config::Postgres) {
         let is = format!(
             "declared {}; synchronous_commit {}, synchronous_standby_names '{}', {} standbys now",
@@ -142,10 +155,10 @@ impl Findings {
                 self.add("notify", State::Good, message);
             }
             None => {
-                let message = "no notification comes back: a pooler in transaction mode, it seems. \
+                let message = "no notification comes back: something in between swallows them. \
                                Revocations then wait for the next renewal of each node";
                 self.add("notify", State::Warning, message);
-                self.advise("have postgres.connection_file lead to the server itself");
+                self.advise(GO_TO_THE_SERVER);
             }
         }
     }
