@@ -22,7 +22,7 @@ const VERIFIERS_PER_NODE: u32 = 2;
 /// Tokens of each writer that are looked at by all.
 const WATCHED: usize = 12;
 /// Of so many tokens one stays valid. An owner may have 10,000.
-const REVOKED_OF: u32 = 25;
+const REVOKED_OF: u32 = 50;
 /// A token of one among few writers, at most, before it is taken back.
 const USED_FOR_MILLIS: u64 = 60;
 /// Two looks of one verifier. Without it they would take the machine from those who write.
