@@ -127,6 +127,11 @@ impl Nodes {
         self.postgres.connection_to(&self.database)
     }
 
+    /// Its name.
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
     pub fn len(&self) -> usize {
         self.nodes.len()
     }

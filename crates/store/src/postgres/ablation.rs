@@ -1,6 +1,8 @@
 //! Rules of the lease protocol that the store keeps, each by the name that it has among all of them,
 //! so that a test can take one away. In a normal build nothing can be, and nothing is asked.
 
+use std::borrow::Cow;
+
 /// "Already revoked" waits as the first answer did.
 pub(super) const SETTLE_REPEATS: &str = "settle-repeats";
 /// An outcome that is not known is no success.
@@ -11,6 +13,15 @@ pub(super) const FETCHED_IS_NOT_OLDER: &str = "fetched-is-not-older";
 pub(super) const ROW_PER_INCARNATION: &str = "row-per-incarnation";
 /// Epochs are numbered under one row lock.
 pub(super) const GAPLESS_EPOCHS: &str = "gapless-epochs";
+
+/// A statement that marks what it changes with the next epoch. Without the lock, with the number
+/// that was drawn.
+pub(super) fn marking(statement: &'static str) -> Cow<'static, str> {
+    match keeps(GAPLESS_EPOCHS) {
+        true => statement.into(),
+        false => statement.replace("(SELECT n + 1 FROM epoch)", "currval('drawn') + 1").into(),
+    }
+}
 
 #[cfg(not(feature = "ablation"))]
 pub(super) const fn keeps(_: &str) -> bool {

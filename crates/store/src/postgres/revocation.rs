@@ -1,6 +1,7 @@
 //! Transactions that take tokens back: one, all of a kind, or a set by a bound.
 
 use super::{
+    ablation::marking,
     actor,
     connection::Session,
     fault::{Fault, Stop},
@@ -46,7 +47,7 @@ pub(super) async fn revoke(
     what: &Revocation,
     by: &By,
 ) -> Result<Found, Stop<StoreError>> {
-    tx.session.ready([&actor::query(), &tx::administered_before_end(), END]).await?;
+    tx.session.ready([&actor::query(), &tx::administered_before_end(), &marking(END)]).await?;
     let ((), administered, ended) = try_join!(
         async { if of_itself(what, by) { Ok(()) } else { tx.check_actor(by).await } },
         async { Ok(tx.administered_before_end(&what.id, by.at).await?) },
@@ -186,6 +187,6 @@ pub(super) async fn end(
 ) -> Result<Option<Option<Digest>>, Fault> {
     let (id, owner) = (what.id.as_str(), what.owner.as_ref().map(OwnerId::as_str));
     let (at, by, reason) = (by.at.as_millis(), by.actor.as_str(), what.reason.as_str());
-    let rows = session.rows(END, &[&id, &owner, &at, &by, &reason, &of_any_kind]).await?;
+    let rows = session.rows(&marking(END), &[&id, &owner, &at, &by, &reason, &of_any_kind]).await?;
     rows.first().map(|row| Columns::of(row).digest_or_null()).transpose()
 }

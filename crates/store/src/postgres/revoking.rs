@@ -6,6 +6,7 @@
 //! epoch, an entry in the log and in the audit trail of its own.
 
 use super::{
+    ablation::marking,
     actor,
     connection::Session,
     fault::Fault,
@@ -80,7 +81,7 @@ pub(super) type Ended = HashMap<u64, Option<Digest>>;
 
 /// Before [`end_together`] is sent with others.
 pub(super) async fn ready(session: &Session) -> Result<(), Fault> {
-    session.ready([&actor::query(), revocation::END, END_SEVERAL]).await
+    session.ready([&actor::query(), &marking(revocation::END), &marking(END_SEVERAL)]).await
 }
 
 /// Ends all that wait, in one statement. Whatever is out of the ordinary is left to be made alone:
@@ -110,7 +111,7 @@ async fn end_several(session: &Session, all: &[Revoking]) -> Result<Ended, Fault
     let actors: Vec<_> = all().map(|(_, by)| by.actor.as_str()).collect();
     let reasons: Vec<_> = all().map(|(what, _)| what.reason.as_str()).collect();
     let asked: [Parameter<'_>; 5] = [&ids, &owners, &times, &actors, &reasons];
-    let rows = session.rows(END_SEVERAL, &asked).await?;
+    let rows = session.rows(&marking(END_SEVERAL), &asked).await?;
     let ended = rows.iter().map(|row| {
         let mut columns = Columns::of(row);
         Ok((columns.count()?, columns.digest_or_null()?))

@@ -27,6 +27,9 @@ const CONNECTED_WITHIN: Duration = Duration::from_secs(10);
 /// Where a missing rule keeps nodes from their work.
 const READY_WITHIN: Duration = Duration::from_secs(10);
 
+/// Nodes write it down, if only at the end of a lease.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(30);
+
 pub(super) struct Trial {
     pub(super) scene: Scene,
     pub(super) servers: Servers,
@@ -111,6 +114,29 @@ impl Trial {
                 return Ok(token);
             }
             ensure!(begun.elapsed() < READY_WITHIN, "no token becomes valid");
+        }
+    }
+
+    /// What is written in the nodes' database on this server, past all nodes.
+    pub(super) fn sql(&self, server: usize, question: &str) -> anyhow::Result<String> {
+        self.servers.server(server)?.psql(self.scene.nodes.database(), question)
+    }
+
+    /// Asks until it is so.
+    pub(super) async fn until_sql(
+        &self,
+        server: usize,
+        question: &str,
+        so: impl Fn(&str) -> bool,
+    ) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        loop {
+            let said = self.sql(server, question)?;
+            if so(&said) {
+                return Ok(());
+            }
+            ensure!(begun.elapsed() < WRITTEN_WITHIN, "{said:?} is the answer to {question}");
+            sleep(Duration::from_millis(10)).await;
         }
     }
 
