@@ -132,6 +132,16 @@ impl Nodes {
         &self.database
     }
 
+    /// Keeps it as it is now, for [`Nodes::restore`].
+    pub fn back_up(&self) -> anyhow::Result<()> {
+        self.postgres.back_up(&self.database)
+    }
+
+    /// What was written since the backup is gone.
+    pub fn restore(&self) -> anyhow::Result<()> {
+        self.postgres.restore(&self.database)
+    }
+
     pub fn len(&self) -> usize {
         self.nodes.len()
     }

@@ -4,6 +4,7 @@
 //! The server refuses to run as root, so that root hands its folder to the user `postgres`, which
 //! Debian's package makes, and starts it as that user.
 
+mod backup;
 mod standby;
 
 use anyhow::{Context as _, bail, ensure};

@@ -140,6 +140,16 @@ impl Trial {
         }
     }
 
+    /// Until this node has read the log after a renewal that began later than now. The renewal after
+    /// it is written when the log was read.
+    pub(super) async fn renewed_on(&self, server: usize, node: usize) -> anyhow::Result<()> {
+        let renewals =
+            format!("SELECT coalesce(max(renewals), 0) FROM members WHERE node = 'node-{node}'");
+        let before: u64 = self.sql(server, &renewals)?.parse()?;
+        let twice = |now: &str| now.parse().is_ok_and(|now: u64| now >= before + 2);
+        self.until_sql(server, &renewals, twice).await
+    }
+
     /// The ends of all logs, for messages.
     pub(super) fn logs(&self) -> String {
         let nodes = &self.scene.nodes;
