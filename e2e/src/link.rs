@@ -184,6 +184,12 @@ impl Link {
         }
     }
 
+    /// The server is away for all but what is connected for this.
+    pub fn refuse_all_but(&self, line: Line) {
+        self.shared.state().refuses = true;
+        self.reset_those(|connection| connection.line() != Some(line));
+    }
+
     /// Cuts all connections, with a reset to both sides.
     pub fn reset(&self) {
         self.reset_those(|_| true);

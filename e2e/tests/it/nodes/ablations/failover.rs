@@ -2,7 +2,7 @@
 
 use super::{Servers, Trial};
 use anyhow::Context as _;
-use rescind_e2e::link::{Hold, Way};
+use rescind_e2e::link::{Hold, Line, Way};
 use rescind_e2e::nodes::Setup;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -49,4 +49,17 @@ pub(super) async fn old_primary_lives_on(trial: &mut Trial) -> anyhow::Result<()
     trial.servers.server(1)?.promote()?;
     client.revoke_at_last(0, &token).await?;
     client.watch(2, &token, Duration::from_secs(1)).await
+}
+
+/// A node joins on the new primary, and whoever revokes still reads on the old one who is there.
+pub(super) async fn members_are_read_on_the_old_primary(trial: &mut Trial) -> anyhow::Result<()> {
+    let nodes = &mut trial.scene.nodes;
+    trial.servers.server(1)?.promote()?;
+    nodes.node(0)?.link_to(0)?.refuse_all_but(Line::Members);
+    nodes.node(1)?.link_to(0)?.refuse(true);
+    nodes.node_mut(1)?.start().await?;
+    let (client, token) = (trial.client()?, trial.known_on(1).await?);
+    let _cut = trial.scene.nodes.node(1)?.link_to(1)?.hold(Hold::ALL);
+    client.revoke(0, &token).await?.context("not revoked")?;
+    client.watch(1, &token, Duration::from_millis(800)).await
 }

@@ -100,6 +100,8 @@ fn of_failover() -> Vec<Case> {
     let cases = cases! {
         "synchronous-replication": failover::standby_is_behind, three("2s");
         "renewal-writes": failover::old_primary_lives_on, three("2s");
+        "members-know-the-epoch": failover::members_are_read_on_the_old_primary,
+            Setup { nodes: 2, ..two_and_one("4s") };
     };
     cases.into_iter().map(|case| Case { failover: true, ..case }).collect()
 }
