@@ -92,6 +92,7 @@ fn slow() -> Vec<Case> {
         "known-outcome": revoker::commit_is_lost, three("2s");
         "row-per-incarnation": joining::successor_takes_the_name,
             Setup { nodes: 4, twins: true, ..two_and_one("8s") };
+        "register-once": joining::registered_again, three("5s");
         "notice-the-truth-going-back": restored::backup_takes_its_place, three("3s");
     }
 }
