@@ -13,6 +13,9 @@ pub(super) const FETCHED_IS_NOT_OLDER: &str = "fetched-is-not-older";
 pub(super) const ROW_PER_INCARNATION: &str = "row-per-incarnation";
 /// Epochs are numbered under one row lock.
 pub(super) const GAPLESS_EPOCHS: &str = "gapless-epochs";
+/// What was pushed is applied only if it follows on what was applied. The lease's machine asks first,
+/// and memory asks again.
+pub(super) const PUSH_FOLLOWS: &str = "push-follows";
 
 /// A statement that marks what it changes with the next epoch. Without the lock, with the number
 /// that was drawn.

@@ -15,7 +15,7 @@
 //! Nothing loaded (`None`): the follower is empty, so there is nothing that it could say wrongly.
 
 use super::{
-    ablation::{FETCHED_IS_NOT_OLDER, keeps},
+    ablation::{FETCHED_IS_NOT_OLDER, PUSH_FOLLOWS, keeps},
     books::Books,
 };
 use crate::{Change, Epoch, Follower, LogPage, outage::Cause, publisher::Publisher};
@@ -89,7 +89,7 @@ impl Memory {
             if page.head <= now {
                 return Ok(now);
             }
-            if page.after > now {
+            if page.after > now && keeps(PUSH_FOLLOWS) {
                 return Err(Unheard::Behind(now));
             }
             page.changes.into_iter().for_each(|change| follower.apply(change));

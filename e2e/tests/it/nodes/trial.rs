@@ -262,11 +262,14 @@ impl Client {
     /// Until each node says directly to all others what it commits and applies.
     pub(super) async fn all_are_connected(&self) -> anyhow::Result<()> {
         let begun = Instant::now();
-        for node in 0..self.nodes.len() {
+        let up = |node: &usize| self.nodes.get(*node).is_some_and(Option::is_some);
+        let up: Vec<_> = (0..self.nodes.len()).filter(up).collect();
+        for &node in &up {
             loop {
                 let answer = self.administer(node, Request::get("/v1/cluster")).await?;
                 let direct = answer.json()?["direct"].clone();
-                if direct["others"] == 2 && direct["rung"] == 2 && direct["hearing"] == 2 {
+                let counts = ["others", "rung", "hearing"].map(|count| direct[count].as_u64());
+                if counts.iter().all(|count| *count == Some(up.len() as u64 - 1)) {
                     break;
                 }
                 ensure!(begun.elapsed() < CONNECTED_WITHIN, "{direct}");

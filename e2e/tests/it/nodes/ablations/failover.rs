@@ -7,13 +7,14 @@ use rescind_e2e::nodes::Setup;
 use std::time::Duration;
 use tokio::time::timeout;
 
+/// What a failover may forget.
+pub(super) const ASYNC: &str = "durability = \"async\"\naccept_lost_revocations_on_failover = true";
+
 /// Whether commits wait for the standby is the operator's to say, and to leave out.
 pub(super) async fn servers_and_setup(setup: Setup) -> anyhow::Result<(Servers, Setup)> {
-    let synchronous = setup.ablated != Some("synchronous-replication");
-    let postgres = match synchronous {
-        true => "durability = \"sync\"",
-        false => "durability = \"async\"\naccept_lost_revocations_on_failover = true",
-    };
+    let left_out = setup.ablated == Some("synchronous-replication");
+    let synchronous = setup.postgres != ASYNC && !left_out;
+    let postgres = if synchronous { "durability = \"sync\"" } else { ASYNC };
     Ok((Servers::chain(synchronous).await?, Setup { postgres, ..setup }))
 }
 

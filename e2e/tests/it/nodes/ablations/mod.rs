@@ -8,6 +8,7 @@
 
 mod failover;
 mod joining;
+mod pushes;
 mod renewal;
 mod restored;
 mod revoker;
@@ -92,6 +93,7 @@ fn slow() -> Vec<Case> {
         "known-outcome": revoker::commit_is_lost, three("2s");
         "row-per-incarnation": joining::successor_takes_the_name,
             Setup { nodes: 4, twins: true, ..two_and_one("8s") };
+        "push-follows": pushes::one_before_was_not_pushed, Setup::of(3, "20s");
         "register-once": joining::registered_again, three("5s");
         "notice-the-truth-going-back": restored::backup_takes_its_place, three("3s");
     }
@@ -101,6 +103,8 @@ fn of_failover() -> Vec<Case> {
     let cases = cases! {
         "synchronous-replication": failover::standby_is_behind, three("2s");
         "renewal-writes": failover::old_primary_lives_on, three("2s");
+        "push-of-one-history": pushes::old_primary_is_written_to,
+            Setup { direct: true, postgres: failover::ASYNC, ..two_and_one("5s") };
         "members-know-the-epoch": failover::members_are_read_on_the_old_primary,
             Setup { nodes: 2, ..two_and_one("4s") };
     };

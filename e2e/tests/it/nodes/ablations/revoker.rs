@@ -55,7 +55,7 @@ pub(super) const DRAWN: &str = "CREATE SEQUENCE drawn INCREMENT BY 100 START WIT
 
 /// What a batch says at its end, together with its commit: the audit entry of a revocation. Its number
 /// and the revocation itself have been sent before.
-const AT_THE_END: &str = "token.revoked";
+pub(super) const AT_THE_END: &str = "token.revoked";
 
 /// A transaction has its number, and another one overtakes it before it commits.
 pub(super) async fn numbers_overtake(trial: &mut Trial) -> anyhow::Result<()> {
