@@ -3,7 +3,7 @@
 //! A [`Home`] is what survives a crash: the data directory, the configuration and the log. A
 //! [`Server`] is one life of the process in it, with ports of its own.
 
-use crate::several::{self, Several};
+use crate::several::{self, Setup, Several};
 use crate::wire::Connection;
 use anyhow::{Context as _, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
@@ -29,6 +29,7 @@ const SEVERAL: &str = "these are several nodes, not one process";
 /// A folder that servers live in, one after the other. It is deleted when dropped.
 pub struct Home {
     folder: TempDir,
+    log: PathBuf,
 }
 
 /// The line that `rescind dev --json` prints when it is ready.
@@ -56,7 +57,14 @@ pub struct Server {
 
 impl Home {
     pub fn new() -> anyhow::Result<Self> {
-        Ok(Self { folder: tempfile::Builder::new().prefix("rescind-e2e-").tempdir()? })
+        let folder = tempfile::Builder::new().prefix("rescind-e2e-").tempdir()?;
+        let log = folder.path().join("server.log");
+        Ok(Self { folder, log })
+    }
+
+    /// Another folder, for a server that writes to this one's log: who reads that reads all of it.
+    pub(crate) fn beside(&self) -> anyhow::Result<Self> {
+        Ok(Self { log: self.log.clone(), ..Self::new()? })
     }
 
     pub fn path(&self) -> &Path {
@@ -70,7 +78,7 @@ impl Home {
 
     /// Everything that any server wrote to stderr here.
     pub fn log(&self) -> anyhow::Result<Vec<u8>> {
-        Ok(std::fs::read(self.log_path())?)
+        Ok(std::fs::read(&self.log)?)
     }
 
     pub async fn start(&self) -> anyhow::Result<Server> {
@@ -81,18 +89,27 @@ impl Home {
     /// error if it ends before that. `E2E_NODES=3` makes it three nodes over a PostgreSQL, for
     /// tests that do not care.
     pub async fn start_with(&self, environment: &[(&str, &str)]) -> anyhow::Result<Server> {
-        match std::env::var(several::VARIABLE) {
-            Ok(count) if environment.is_empty() => self.start_several(count.parse()?).await,
-            _ => self.start_alone(environment).await,
+        match several::wanted()? {
+            Some(nodes) => self.start_several(Setup { environment, ..Setup::of(nodes) }).await,
+            None => self.start_alone(environment).await,
         }
     }
 
-    /// So many nodes with the same data, each request to one of them.
-    pub async fn start_several(&self, count: usize) -> anyhow::Result<Server> {
-        let alone = self.start_alone(&[]).await?;
+    /// As [`Self::start`], for tests of bytes: of several nodes each connection has one, and nobody
+    /// reads what goes through it.
+    pub async fn start_raw(&self) -> anyhow::Result<Server> {
+        match several::wanted()? {
+            Some(nodes) => self.start_several(Setup::raw(nodes)).await,
+            None => self.start_alone(&[]).await,
+        }
+    }
+
+    /// Nodes with the same data, each request to one of them.
+    pub async fn start_several(&self, setup: Setup<'_>) -> anyhow::Result<Server> {
+        let alone = self.start_alone(setup.environment).await?;
         let facts = alone.facts.clone();
         ensure!(alone.terminate().await?.success(), "{}", self.log_tail());
-        let (several, facts) = Several::start(self, &facts, count).await?;
+        let (several, facts) = Several::start(self, &facts, setup).await?;
         Ok(Server { child: None, facts, several: Some(several) })
     }
 
@@ -170,12 +187,8 @@ impl Home {
         String::from_utf8_lossy(log.get(start..).unwrap_or_default()).into_owned()
     }
 
-    fn log_path(&self) -> PathBuf {
-        self.folder.path().join("server.log")
-    }
-
     pub(crate) fn open_log(&self) -> anyhow::Result<File> {
-        Ok(OpenOptions::new().create(true).append(true).open(self.log_path())?)
+        Ok(OpenOptions::new().create(true).append(true).open(&self.log)?)
     }
 }
 
@@ -213,13 +226,19 @@ impl Server {
         Connection::open(self.public()?).await
     }
 
-    /// `kill -9`: no destructor, no flush, no farewell.
+    /// `kill -9`: no destructor, no flush, no farewell. Of several nodes, all of them.
     pub async fn kill(mut self) -> anyhow::Result<()> {
-        Ok(self.child.as_mut().context(SEVERAL)?.kill().await?)
+        if let Some(several) = self.several.take() {
+            return several.kill().await;
+        }
+        Ok(self.child.as_mut().context("no process")?.kill().await?)
     }
 
     /// SIGTERM, and the status that it ended with.
-    pub async fn terminate(self) -> anyhow::Result<ExitStatus> {
+    pub async fn terminate(mut self) -> anyhow::Result<ExitStatus> {
+        if let Some(several) = self.several.take() {
+            return several.terminate().await;
+        }
         let pid = Pid::from_raw(i32::try_from(self.id()?)?).context("no process id")?;
         kill_process(pid, Signal::TERM)?;
         self.ended(STOP_WITHIN).await

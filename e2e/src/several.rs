@@ -1,24 +1,51 @@
-//! What `rescind dev` serves, on several nodes over one PostgreSQL, each request to one of them.
+//! What `rescind dev` serves, on several nodes over one PostgreSQL, each request to one of them; or
+//! each connection, where a test is about bytes.
 //!
 //! For tests that were written for one server: what they see must be the same. A dev server makes the
 //! user, the partner and the keys; `rescind migrate-store` takes them to PostgreSQL; another dev
 //! server stays, for the API behind it alone.
 
-use crate::front::Front;
+use crate::front::{Each, Front};
 use crate::nodes::private;
 use crate::postgres::Postgres;
 use crate::server::{Facts, Home, Server};
 use anyhow::{Context as _, ensure};
+use std::process::ExitStatus;
+use std::sync::Arc;
 
 /// Names how many, for tests that ask for one server: see [`Home::start`].
-pub const VARIABLE: &str = "E2E_NODES";
+const VARIABLE: &str = "E2E_NODES";
+
+/// How they are set up.
+#[derive(Clone, Copy)]
+pub struct Setup<'a> {
+    pub nodes: usize,
+    /// What goes to one of them: requests, which are streams over gRPC, or whole connections.
+    pub each: Each,
+    /// Of each of them.
+    pub environment: &'a [(&'a str, &'a str)],
+    /// Lines of the section `[verify]`.
+    pub verify: &'a str,
+}
+
+impl Setup<'_> {
+    pub const fn of(nodes: usize) -> Self {
+        Self { nodes, each: Each::Request, environment: &[], verify: "" }
+    }
+
+    /// For tests of bytes: each connection to one of them.
+    pub const fn raw(nodes: usize) -> Self {
+        Self { each: Each::Connection, ..Self::of(nodes) }
+    }
+}
 
 /// All of it is ended when dropped.
 pub struct Several {
-    fronts: [Front; 3],
+    /// Of the public listeners, then verify, admin, gRPC.
+    fronts: [Front; 4],
     nodes: Vec<(Home, Server)>,
     _upstream: (Home, Box<Server>),
-    _postgres: Postgres,
+    postgres: Arc<Postgres>,
 }
 
 impl Several {
@@ -26,9 +53,9 @@ impl Several {
     pub(crate) async fn start(
         home: &Home,
         facts: &Facts,
-        count: usize,
+        setup: Setup<'_>,
     ) -> anyhow::Result<(Self, Facts)> {
-        let postgres = Postgres::start().await?;
+        let postgres = Arc::new(Postgres::start().await?);
         let connection = home.path().join("postgres");
         private(&connection, &postgres.connection_text())?;
         let connection = connection.to_str().context("a path that is not UTF-8")?;
@@ -45,8 +72,8 @@ impl Several {
         let upstream = Home::new()?;
         let behind = Box::new(upstream.start_alone(&[]).await?);
         let mut nodes = Vec::new();
-        for number in 0..count {
-            let node = Home::new()?;
+        for number in 0..setup.nodes {
+            let node = home.beside()?;
             for file in ["admin.token", "sealing.key"] {
                 private(
                     &node.path().join(file),
@@ -54,28 +81,50 @@ impl Several {
                 )?;
             }
             let config = config(data, connection, number, &behind.facts().upstream_url);
-            let server = node.serve_with_keys(&config, &[]).await?;
+            let config = format!("{}{config}", setup.verify);
+            let server = node.serve_with_keys(&config, setup.environment).await?;
             nodes.push((node, server));
         }
         let addresses = |of: fn(&Server) -> anyhow::Result<_>| {
             nodes.iter().map(|(_, server)| of(server)).collect::<anyhow::Result<Vec<_>>>()
         };
+        let each = setup.each;
+        let streams = if each == Each::Request { Each::Stream } else { each };
         let fronts = [
-            Front::of(addresses(Server::public)?).await?,
-            Front::of(addresses(Server::verify)?).await?,
-            Front::of(addresses(Server::admin)?).await?,
+            Front::of(addresses(Server::public)?, each).await?,
+            Front::of(addresses(Server::verify)?, each).await?,
+            Front::of(addresses(Server::admin)?, each).await?,
+            Front::of(addresses(Server::grpc)?, streams).await?,
         ];
-        let [public, verify, admin] = &fronts;
+        let [public, verify, admin, grpc] = &fronts;
         let facts = Facts {
             base_url: public.url(),
             verify_url: verify.url(),
             admin_url: admin.url(),
             upstream_url: behind.facts().upstream_url.clone(),
-            grpc_url: String::new(),
+            grpc_url: grpc.url(),
             ..facts.clone()
         };
-        let several = Self { fronts, nodes, _upstream: (upstream, behind), _postgres: postgres };
+        let several = Self { fronts, nodes, _upstream: (upstream, behind), postgres };
         Ok((several, facts))
+    }
+
+    /// `kill -9` of all of them.
+    pub(crate) async fn kill(self) -> anyhow::Result<()> {
+        for (_, node) in self.nodes {
+            Box::pin(node.kill()).await?;
+        }
+        Ok(())
+    }
+
+    /// SIGTERM to one after the other. Of those that ended badly, the first one's status.
+    pub(crate) async fn terminate(self) -> anyhow::Result<ExitStatus> {
+        let mut ended = Vec::new();
+        for (_, node) in self.nodes {
+            ended.push(Box::pin(node.terminate()).await?);
+        }
+        let bad = ended.iter().find(|status| !status.success());
+        bad.or(ended.first()).copied().context("no node")
     }
 
     /// All of them.
@@ -88,7 +137,12 @@ impl Several {
         Ok(true)
     }
 
-    /// How many requests each node was sent.
+    /// What is behind them; it may outlive them.
+    pub fn postgres(&self) -> Arc<Postgres> {
+        Arc::clone(&self.postgres)
+    }
+
+    /// How many requests, or connections, each node was sent.
     pub fn counts(&self) -> Vec<usize> {
         let mut counts = Vec::new();
         for front in &self.fronts {
@@ -97,6 +151,11 @@ impl Several {
         }
         counts
     }
+}
+
+/// What the environment of the tests says.
+pub(crate) fn wanted() -> anyhow::Result<Option<usize>> {
+    Ok(std::env::var(VARIABLE).ok().map(|nodes| nodes.parse()).transpose()?)
 }
 
 /// As `rescind dev` has it, and with the same issuer.

@@ -1,6 +1,7 @@
 //! `rescind serve` with a configuration file, for what `rescind dev` does not let anybody choose.
 
 use crate::server::{Facts, Home, Server};
+use crate::several::{self, Setup};
 use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
 use std::fs::OpenOptions;
@@ -35,8 +36,12 @@ listen = "127.0.0.1:0"
 "#;
 
 impl Home {
-    /// A server with these lines in its section `[verify]`, and nobody in its database.
+    /// A server with these lines in its section `[verify]`. Nobody is in its database; in that of
+    /// several, who is in that of `rescind dev`.
     pub async fn serve(&self, verify: &str) -> anyhow::Result<Server> {
+        if let Some(nodes) = several::wanted()? {
+            return self.start_several(Setup { verify, ..Setup::of(nodes) }).await;
+        }
         self.make_keys().await?;
         self.serve_with_keys(verify, &[]).await
     }

@@ -4,6 +4,7 @@ use crate::several::met_all;
 use anyhow::{Context as _, ensure};
 use rescind_e2e::python;
 use rescind_e2e::server::{Home, Server};
+use rescind_e2e::several::Setup;
 
 #[tokio::test]
 async fn official_python_sdk_does_the_main_job() -> anyhow::Result<()> {
@@ -15,7 +16,7 @@ async fn official_python_sdk_does_the_main_job() -> anyhow::Result<()> {
 #[tokio::test]
 async fn official_python_sdk_does_the_main_job_on_three_nodes() -> anyhow::Result<()> {
     let home = Home::new()?;
-    let server = home.start_several(3).await?;
+    let server = home.start_several(Setup::of(3)).await?;
     main_job(&home, &server).await?;
     met_all(&server)
 }

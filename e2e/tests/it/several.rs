@@ -6,6 +6,7 @@ use rescind_e2e::admin::{Admin, text};
 use rescind_e2e::audit::Chain;
 use rescind_e2e::credential::Bearer;
 use rescind_e2e::server::{Home, Server};
+use rescind_e2e::several::Setup;
 use rescind_e2e::wire::{Connection, Request};
 use serde_json::json;
 
@@ -22,7 +23,7 @@ async fn wizcommerce_contract_is_kept_by_one_node() -> anyhow::Result<()> {
 #[tokio::test]
 async fn wizcommerce_contract_is_kept_by_three_nodes() -> anyhow::Result<()> {
     let home = Home::new()?;
-    let server = home.start_several(3).await?;
+    let server = home.start_several(Setup::of(3)).await?;
     wizcommerce(&server).await.with_context(|| home.log_tail())?;
     met_all(&server)
 }
@@ -35,7 +36,7 @@ async fn operators_work_is_done_on_one_node() -> anyhow::Result<()> {
 #[tokio::test]
 async fn operators_work_is_done_on_three_nodes() -> anyhow::Result<()> {
     let home = Home::new()?;
-    let server = home.start_several(3).await?;
+    let server = home.start_several(Setup::of(3)).await?;
     administration(&server).await.with_context(|| home.log_tail())?;
     met_all(&server)
 }
@@ -43,7 +44,7 @@ async fn operators_work_is_done_on_three_nodes() -> anyhow::Result<()> {
 /// Otherwise it was one node, and nothing was shown.
 pub(crate) fn met_all(server: &Server) -> anyhow::Result<()> {
     let counts = server.several().context("one node")?.counts();
-    ensure!(counts.len() == 3, "{counts:?}");
+    ensure!(counts.len() > 1, "{counts:?}");
     ensure!(counts.iter().all(|count| *count >= FAIR_SHARE), "{counts:?}");
     Ok(())
 }

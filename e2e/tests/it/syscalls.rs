@@ -170,7 +170,7 @@ impl Trial {
 
     /// Starts without a fault, and looks at the audit chain and at the token of the life before.
     async fn start(&mut self) -> anyhow::Result<Server> {
-        let server = self.home.start().await?;
+        let server = self.home.start_alone(&[]).await?;
         let seen = Some(self.chain.seen().to_string());
         let entries = Admin::connect(&server).await?.all_after("/v1/audit?", seen).await?;
         self.chain.extend(entries)?;

@@ -77,14 +77,15 @@ struct Campaign {
 impl Campaign {
     async fn new() -> anyhow::Result<Self> {
         let home = Home::new()?;
-        let server = home.start().await?;
+        let server = home.start_alone(&[]).await?;
         let load = Arc::new(Load::new(&server).await?);
         server.kill().await?;
         Ok(Self { home, load, chain: Chain::default(), kills: 0, killed_at_start: 0 })
     }
 
     async fn die_at(&mut self, crash_point: &str) -> anyhow::Result<()> {
-        let Ok(server) = self.home.start_with(&[("RESCIND_CRASH_POINT", crash_point)]).await else {
+        let Ok(server) = self.home.start_alone(&[("RESCIND_CRASH_POINT", crash_point)]).await
+        else {
             // If it was not the crash point that ended it, the next round finds that out.
             self.killed_at_start += 1;
             return Ok(());
@@ -104,7 +105,7 @@ impl Campaign {
     }
 
     async fn die_after(&mut self, life: Duration) -> anyhow::Result<()> {
-        let mut server = self.home.start().await?;
+        let mut server = self.home.start_alone(&[]).await?;
         self.read_audit(&server).await?;
         let clients = self.load.run(&server).await;
         tokio::time::sleep(life).await;
@@ -123,7 +124,7 @@ impl Campaign {
     }
 
     async fn conclude(mut self) -> anyhow::Result<()> {
-        let server = self.home.start().await?;
+        let server = self.home.start_alone(&[]).await?;
         let sweep_from = monotonic_ns();
         self.load.sweep(&server).await?;
         self.read_audit(&server).await?;
@@ -168,13 +169,13 @@ pub(super) fn compare(chain: &Chain, history: &[Operation]) {
 async fn a_database_put_back_to_before_a_revocation_is_reported_by_the_judge() -> anyhow::Result<()>
 {
     let home = Home::new()?;
-    let server = home.start().await?;
+    let server = home.start_alone(&[]).await?;
     let load = Load::new(&server).await?;
     let credential = load.create_bearer(0, &mut Admin::connect(&server).await?).await?;
     server.terminate().await?;
     let before = home.copy_data()?;
 
-    let server = home.start().await?;
+    let server = home.start_alone(&[]).await?;
     let mut connection = server.connect().await?;
     let recorder = &load.recorder;
     assert_eq!(recorder.revoke(0, &mut connection, &credential).await?, Outcome::Accepted);
@@ -184,7 +185,7 @@ async fn a_database_put_back_to_before_a_revocation_is_reported_by_the_judge() -
     server.kill().await?;
     home.restore_data(&before)?;
 
-    let server = home.start().await?;
+    let server = home.start_alone(&[]).await?;
     let outcome = recorder.verify(0, &mut server.connect().await?, &credential).await?;
     assert_eq!(outcome, Outcome::Accepted, "the plant did not take");
     let id = credential.id().to_owned();
