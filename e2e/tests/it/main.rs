@@ -3,6 +3,7 @@
 #![expect(clippy::indexing_slicing, reason = "a JSON object's missing field reads as null")]
 #![expect(clippy::print_stdout, reason = "what a test says is shown when it fails")]
 
+mod cli;
 mod documentation;
 mod hostile;
 mod house;
