@@ -15,6 +15,7 @@ mod partition;
 mod patience;
 mod rounds;
 mod trial;
+mod ways;
 
 use anyhow::ensure;
 use rescind_e2e::admin::{Admin, text};
