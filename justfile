@@ -53,11 +53,16 @@ chaos seconds="900" writers="64" ablated="":
     CHAOS_SECONDS={{seconds}} CHAOS_WRITERS={{writers}} {{ if ablated == "" { "" } else { "CHAOS_ABLATED=" + ablated } }} \
         cargo test -p rescind-e2e --all-features --test it no_node_accepts -- --nocapture
 
-# The black-box tests of one server against several nodes, each request to one of them: about four minutes
+# Left out is what knows how many servers there are, or what they rest on: `kill` and `syscalls` put one
+# process to death and look into its SQLite file (`nodes` does such things to nodes); `migration` moves
+# that file; `documentation` starts what its pages say; `house` starts nothing; and what has a twin for
+# three nodes in `just test` already.
+#
+# The black-box tests of one server against several nodes, each request to one of them: about seven minutes
 several nodes="3":
     cargo build --workspace --all-features
     E2E_NODES={{nodes}} cargo nextest run -p rescind-e2e --all-features \
-        -E 'test(/^(sdk|oauth|immediate|login|schemathesis|several)::/) or test(/^hostile::(bad_credentials|odd_methods)/)'
+        -E 'kind(test) and not test(/^(documentation|house|kill|migration|nodes|syscalls)::/) and not test(three_nodes)'
 
 # Each rule of the lease protocol is switched off in the real binary, and must be missed: about six minutes, or one rule
 ablations rule="":

@@ -60,6 +60,11 @@ impl Postgres {
         Ok(Self { folder, programs: programs()?, port })
     }
 
+    /// All that it keeps, and its log.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     pub fn port(&self) -> u16 {
         self.port
     }

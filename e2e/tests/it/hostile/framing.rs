@@ -225,7 +225,7 @@ fn not_http() -> Vec<Case> {
 #[tokio::test]
 async fn wanted_body_is_asked_for_with_100_continue() -> anyhow::Result<()> {
     let home = Home::new()?;
-    let server = home.start().await?;
+    let server = home.start_raw().await?;
     let world = World::new(&server).await?;
     let calls = [
         world.bearer.show(Request::post("/v1/orders").json_text(r#"{"n":1}"#)),

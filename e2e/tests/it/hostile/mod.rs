@@ -12,10 +12,12 @@ mod framing;
 mod paths;
 mod slow;
 
+use crate::several::met_all;
 use anyhow::{Context as _, ensure};
 use rescind_e2e::admin::Admin;
 use rescind_e2e::credential::{Bearer, Signer};
 use rescind_e2e::server::{Home, Server};
+use rescind_e2e::several::Setup;
 use rescind_e2e::wire::{Answer, Connection, Request};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -91,10 +93,26 @@ async fn ambiguous_framing_ends_the_connection() -> anyhow::Result<()> {
     run(framing::cases).await
 }
 
-/// Tells all faults at once: a table is repaired in one go.
+/// What is read from a body ends in another store there, which takes other texts and numbers.
+#[tokio::test]
+async fn bad_bodies_are_refused_in_the_contracts_shape_by_three_nodes() -> anyhow::Result<()> {
+    let home = Home::new()?;
+    let server = home.start_several(Setup::raw(3)).await?;
+    run_on(&home, server, bodies::cases).await
+}
+
 async fn run(cases: fn(&World) -> anyhow::Result<Vec<Case>>) -> anyhow::Result<()> {
     let home = Home::new()?;
-    let mut server = home.start().await?;
+    let server = home.start_raw().await?;
+    run_on(&home, server, cases).await
+}
+
+/// Tells all faults at once: a table is repaired in one go.
+async fn run_on(
+    home: &Home,
+    mut server: Server,
+    cases: fn(&World) -> anyhow::Result<Vec<Case>>,
+) -> anyhow::Result<()> {
     let world = World::new(&server).await?;
     let before = Admin::connect(&server).await?.state().await?;
     let mut faults = Vec::new();
@@ -108,6 +126,9 @@ async fn run(cases: fn(&World) -> anyhow::Result<Vec<Case>>) -> anyhow::Result<(
     assert_eq!(before, Admin::connect(&server).await?.state().await?);
     let log = String::from_utf8_lossy(&home.log()?).into_owned();
     assert!(!log.contains("panicked"), "{}", home.log_tail());
+    if server.several().is_some() {
+        met_all(&server)?;
+    }
     Ok(())
 }
 

@@ -62,7 +62,28 @@ async fn haproxy_as_documented_keeps_every_promise() -> anyhow::Result<()> {
 }
 
 async fn keeps_every_promise(program: Program) -> anyhow::Result<()> {
-    let mut scene = Scene::start(program, &program.page()?).await?;
+    promises_are_kept(Scene::start(program, &program.page()?).await?).await
+}
+
+/// Every question about a client goes to one node of three.
+#[tokio::test]
+async fn nginx_as_documented_keeps_every_promise_before_three_nodes() -> anyhow::Result<()> {
+    keeps_every_promise_before_three(Program::Nginx).await
+}
+
+/// The same over gRPC.
+#[tokio::test]
+async fn envoy_over_grpc_as_documented_keeps_every_promise_before_three_nodes() -> anyhow::Result<()>
+{
+    keeps_every_promise_before_three(Program::EnvoyGrpc).await
+}
+
+async fn keeps_every_promise_before_three(program: Program) -> anyhow::Result<()> {
+    promises_are_kept(Scene::start_before_three(program, &program.page()?).await?).await
+}
+
+async fn promises_are_kept(mut scene: Scene) -> anyhow::Result<()> {
+    let program = scene.program;
     let faults = claims!(
         scene,
         identity::valid_token_passes_and_its_identity_arrives,

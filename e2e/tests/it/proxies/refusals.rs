@@ -1,6 +1,7 @@
 //! What does not pass, and what the client is told.
 
 use super::scene::Scene;
+use crate::several::met_all;
 use anyhow::{Context as _, ensure};
 use rescind_e2e::proxy::Program;
 use rescind_e2e::wire::{Answer, Request};
@@ -81,7 +82,11 @@ pub(super) async fn without_a_verifier_nothing_passes(scene: &mut Scene) -> anyh
     let mut kept = scene.proxy.connect().await?;
     let answer = scene.ask_on(&mut kept, &request).await?;
     scene.has_passed(&request, &answer)?;
-    scene.server.take().context("it has ended before")?.kill().await?;
+    let server = scene.server.take().context("it has ended before")?;
+    if server.several().is_some() {
+        met_all(&server)?;
+    }
+    server.kill().await?;
     // Traefik has no other status for it, as its page says.
     let status = if scene.program == Program::Traefik { 500 } else { 503 };
     let answer = scene.ask_on(&mut kept, &request).await?;

@@ -6,6 +6,7 @@ use rescind_e2e::credential::{Bearer, Signer};
 use rescind_e2e::page::{Page, Places};
 use rescind_e2e::proxy::{Program, Proxy};
 use rescind_e2e::server::{Home, Server};
+use rescind_e2e::several::Setup;
 use rescind_e2e::upstream::{Seen, Upstream};
 use rescind_e2e::wire::{Answer, Connection, Request};
 use serde_json::{Value, json};
@@ -32,6 +33,22 @@ impl Scene {
     pub(super) async fn start(program: Program, page: &Page) -> anyhow::Result<Self> {
         let home = Home::new()?;
         let server = home.start().await?;
+        Self::before(program, page, home, server).await
+    }
+
+    /// In front of three nodes with the same data: each question goes to one of them.
+    pub(super) async fn start_before_three(program: Program, page: &Page) -> anyhow::Result<Self> {
+        let home = Home::new()?;
+        let server = home.start_several(Setup::of(3)).await?;
+        Self::before(program, page, home, server).await
+    }
+
+    async fn before(
+        program: Program,
+        page: &Page,
+        home: Home,
+        server: Server,
+    ) -> anyhow::Result<Self> {
         let email = server.facts().email.clone();
         let owner = Admin::connect(&server).await?.user_id(&email).await?;
         let signer = Some(derive(&server).await?);
@@ -42,7 +59,7 @@ impl Scene {
     pub(super) async fn serve(program: Program, page: &Page, verify: &str) -> anyhow::Result<Self> {
         let home = Home::new()?;
         let server = home.serve(verify).await?;
-        let email = "ada@example.com".to_owned();
+        let email = "grace@example.com".to_owned();
         let password = "correct horse battery staple";
         let owner = Admin::connect(&server).await?.create_user(&email, password).await?;
         Self::around(program, page, home, server, (owner, email), None).await
