@@ -1,8 +1,8 @@
 //! Every way of asking a node that reads through: the gateway, what proxies ask before they pass a
 //! request on, over HTTP and over gRPC (by a real Envoy), and OAuth's introspection.
 //!
-//! Whoever is asked first after a revocation is another way each time. Memory is new enough once one
-//! of them has waited for its round, so that a second one could go without.
+//! Another way is asked first after each revocation: once one has waited for its round, memory is new
+//! enough, and nothing would show that the next one has not waited.
 
 use super::{Said, Scene};
 use anyhow::{Context as _, bail, ensure};
