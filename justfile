@@ -58,7 +58,7 @@ chaos seconds="900" writers="64" ablated="":
 # that file; `documentation` starts what its pages say; `house` starts nothing; and what has a twin for
 # three nodes in `just test` already.
 #
-# The black-box tests of one server against several nodes, each request to one of them: about seven minutes
+# The black-box tests of one server against several nodes, each request to one of them: five to seven minutes
 several nodes="3":
     cargo build --workspace --all-features
     E2E_NODES={{nodes}} cargo nextest run -p rescind-e2e --all-features \
