@@ -3,7 +3,7 @@
 
 use crate::admin::Admin;
 use crate::link::{Held, Hold, Link};
-use crate::postgres::Postgres;
+use crate::postgres::{Pooler, Postgres};
 use crate::server::{Home, Server};
 use anyhow::Context as _;
 use rustix::process::{Pid, Signal, kill_process};
@@ -21,6 +21,7 @@ pub struct Nodes {
     nodes: Vec<Node>,
     pub postgres: Arc<Postgres>,
     database: String,
+    _poolers: Vec<Pooler>,
 }
 
 pub struct Node {
@@ -54,6 +55,8 @@ pub struct Setup {
     pub through: usize,
     /// Whether the last one has the name of the one before it.
     pub twins: bool,
+    /// Of a pooler that stands before each server.
+    pub pool_mode: Option<&'static str>,
     /// Run in the new database before anybody else is there.
     pub before: &'static str,
 }
@@ -69,6 +72,7 @@ impl Setup {
             later: 0,
             through: 0,
             twins: false,
+            pool_mode: None,
             before: "",
         }
     }
@@ -86,6 +90,17 @@ impl Nodes {
         let database = format!("nodes_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
         postgres.psql("postgres", &format!("CREATE DATABASE {database}"))?;
         postgres.psql(&database, setup.before)?;
+        let (mut ports, mut poolers) = (Vec::new(), Vec::new());
+        for server in servers {
+            match setup.pool_mode {
+                None => ports.push(server.port()),
+                Some(mode) => {
+                    let pooler = server.pooled(mode).await?;
+                    ports.push(pooler.port());
+                    poolers.push(pooler);
+                }
+            }
+        }
         let mut nodes: Vec<Node> = Vec::new();
         for number in 0..setup.nodes {
             let home = Home::new()?;
@@ -94,8 +109,8 @@ impl Nodes {
                 Some(first) => first.home.copy_keys_to(&home)?,
             }
             let mut links = Vec::new();
-            for server in servers {
-                links.push(Link::to(server.port()).await?);
+            for port in &ports {
+                links.push(Link::to(*port).await?);
             }
             let connection = home.path().join("postgres");
             private(&connection, &connection_text(&links, &database))?;
@@ -115,7 +130,7 @@ impl Nodes {
             let environment = ablated.into_iter().collect();
             nodes.push(Node { home, server: None, links, direct, more, environment });
         }
-        let mut nodes = Self { nodes, postgres, database };
+        let mut nodes = Self { nodes, postgres, database, _poolers: poolers };
         for number in 0..setup.nodes - setup.later {
             nodes.node_mut(number)?.start().await?;
         }

@@ -5,7 +5,10 @@
 //! Debian's package makes, and starts it as that user.
 
 mod backup;
+mod pooler;
 mod standby;
+
+pub use pooler::Pooler;
 
 use anyhow::{Context as _, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};

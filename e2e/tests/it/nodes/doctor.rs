@@ -13,13 +13,13 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 /// What a doctor needs: a configuration that leads to a database.
-struct Patient {
+pub(super) struct Patient {
     home: Home,
     config: PathBuf,
 }
 
 impl Patient {
-    fn new(connection: &str, more: &str) -> anyhow::Result<Self> {
+    pub(super) fn new(connection: &str, more: &str) -> anyhow::Result<Self> {
         let home = Home::new()?;
         let (config, file) = (home.path().join("rescind.toml"), home.path().join("postgres"));
         let mut open = std::fs::OpenOptions::new();
@@ -34,7 +34,7 @@ impl Patient {
     }
 
     /// The exit code, and what was found.
-    async fn examine(&self, lease: &str) -> anyhow::Result<(i32, Value)> {
+    pub(super) async fn examine(&self, lease: &str) -> anyhow::Result<(i32, Value)> {
         let mut command = self.home.command(&["doctor", "cluster", "--json", "--config"])?;
         command.arg(&self.config).args(["--set", &format!("cluster.lease={lease}")]);
         let output = self.home.run(command, "").await?;
@@ -53,7 +53,12 @@ fn rows<'f>(found: &'f Value, check: &str) -> Vec<(&'f str, &'f str)> {
     of_check.map(|row| (text(row, "state"), text(row, "message"))).collect()
 }
 
-fn ensure_state(found: &Value, check: &str, state: &str, words: &str) -> anyhow::Result<()> {
+pub(super) fn ensure_state(
+    found: &Value,
+    check: &str,
+    state: &str,
+    words: &str,
+) -> anyhow::Result<()> {
     let rows = rows(found, check);
     let matches = rows.iter().any(|(is, message)| *is == state && message.contains(words));
     ensure!(matches, "{check} is not {state} ({words}): {found:#}");
@@ -112,7 +117,6 @@ async fn nothing_is_made_and_settings_that_lose_commits_are_wrong() -> anyhow::R
     ensure_state(&found, "database", "wrong", "cannot be reached")
 }
 
-/// As a pooler in transaction mode does: it gives the connection that listens to somebody else.
 #[tokio::test]
 async fn way_that_swallows_notifications_is_found_out() -> anyhow::Result<()> {
     let setup = Setup { nodes: 1, ..THREE };

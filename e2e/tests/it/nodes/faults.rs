@@ -28,7 +28,7 @@ async fn paused_node_is_waited_out_and_accepts_nothing_when_it_wakes() -> anyhow
     let begun = Instant::now();
     let answer = scene.revoke(0, &token).await?;
     let took = begun.elapsed();
-    ensure!(answer["nodes_acknowledged"] == 2 && answer["leases_waited_for"] == 1, "{answer}");
+    ensure!(answer["acknowledged"] == 2 && answer["waited_out"] == 1, "{answer}");
     ensure!(took <= WAITED_OUT, "{took:?}");
     // Its request is there before it wakes up, and so it answers before any timer of its runs.
     let asked = tokio::spawn(async move { ask(&mut open, &token).await.map(|said| (said, token)) });
@@ -82,7 +82,7 @@ async fn revoked_at_once(scene: &Scene) -> anyhow::Result<()> {
     let begun = Instant::now();
     let answer = scene.revoke(0, &token).await?;
     ensure!(begun.elapsed() <= AT_ONCE, "{:?}", begun.elapsed());
-    ensure!(answer["nodes_acknowledged"] == 3 && answer["leases_waited_for"] == 0, "{answer}");
+    ensure!(answer["acknowledged"] == 3 && answer["waited_out"] == 0, "{answer}");
     println!("{answer}");
     scene.all_say(&token, Said::Invalid).await
 }

@@ -13,6 +13,7 @@ mod metrics;
 mod nemesis;
 mod partition;
 mod patience;
+mod poolers;
 mod rounds;
 mod trial;
 mod ways;
@@ -107,7 +108,7 @@ async fn token_of_one_node_works_on_all_and_its_revocation_holds_on_all() -> any
         scene.all_say(&token, Said::Valid).await?;
         let answer = scene.revoke((round + 1) % 3, &token).await?;
         scene.all_say(&token, Said::Invalid).await?;
-        ensure!(answer["nodes_acknowledged"] == 3 && answer["leases_waited_for"] == 0, "{answer}");
+        ensure!(answer["acknowledged"] == 3 && answer["waited_out"] == 0, "{answer}");
         let again = scene.revoke((round + 2) % 3, &token).await?;
         ensure!(again["already_revoked"] == true, "{again}");
     }

@@ -77,12 +77,12 @@ async fn cut_off(trial: &Trial, cut: Cut, hears: bool) -> anyhow::Result<()> {
     let answer = revoking.await??.context("not revoked")?;
     ensure!(begun.elapsed() <= WAITED_OUT, "{:?}", begun.elapsed());
     if hears {
-        ensure!(answer["nodes_acknowledged"] == 3 && answer["leases_waited_for"] == 0, "{answer}");
-        ensure!(answer["milliseconds"].as_u64() < Some(AT_ONCE.as_millis() as u64), "{answer}");
+        ensure!(answer["acknowledged"] == 3 && answer["waited_out"] == 0, "{answer}");
+        ensure!(answer["took_ms"].as_u64() < Some(AT_ONCE.as_millis() as u64), "{answer}");
     } else {
-        ensure!(answer["nodes_acknowledged"] == 2, "{answer}");
+        ensure!(answer["acknowledged"] == 2, "{answer}");
         // None if somebody has watched it to its end just before, and taken its row away.
-        ensure!(answer["leases_waited_for"].as_u64() <= Some(1), "{answer}");
+        ensure!(answer["waited_out"].as_u64() <= Some(1), "{answer}");
     }
     ensure!(client.look(2, &revoked).await? == Said::Nothing);
     let healed = Instant::now();
@@ -115,7 +115,7 @@ async fn until_sealed(client: &Client, good: &Bearer, begun: Instant) -> anyhow:
 async fn all_is_well(trial: &Trial, client: &Client) -> anyhow::Result<()> {
     let (token, begun) = (trial.known_on(2).await?, Instant::now());
     let answer = client.revoke(0, &token).await?.context("not revoked")?;
-    ensure!(answer["nodes_acknowledged"] == 3 && answer["leases_waited_for"] == 0, "{answer}");
+    ensure!(answer["acknowledged"] == 3 && answer["waited_out"] == 0, "{answer}");
     ensure!(begun.elapsed() < AT_ONCE, "{:?}", begun.elapsed());
     Ok(())
 }

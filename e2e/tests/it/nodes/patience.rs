@@ -34,7 +34,7 @@ async fn revocation_that_waits_for_a_silent_node_is_pending_until_it_holds_every
     let answer = scene.nodes.admin(0).await?.ask(revoke).await?.expect_status(202)?;
     ensure!(answer.header("preference-applied") == Some("wait=1"), "{}", answer.text());
     let told = answer.json()?;
-    ensure!(told["settled"] == false && told.get("nodes_acknowledged").is_none(), "{told}");
+    ensure!(told["settled"] == false && told.get("acknowledged").is_none(), "{told}");
     let url = text(&told, "status_url")?;
     ensure!(answer.header("location") == Some(url.as_str()), "{}", answer.text());
     for node in [0, 1] {
@@ -47,7 +47,7 @@ async fn revocation_that_waits_for_a_silent_node_is_pending_until_it_holds_every
     for node in [0, 1] {
         let settled = progress(&scene, node, &url, "wait=30").await?;
         ensure!(settled["settled"] == true, "{settled}");
-        let nodes = settled["nodes_acknowledged"].as_u64().context("no number")?;
+        let nodes = settled["acknowledged"].as_u64().context("no number")?;
         ensure!(nodes == 2, "{settled}");
     }
     let asked = tokio::spawn(async move { (ask(&mut silent, &token).await, token) });

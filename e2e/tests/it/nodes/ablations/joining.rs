@@ -18,7 +18,7 @@ pub(super) async fn revoked_before_the_row(trial: &mut Trial) -> anyhow::Result<
     let revoking = tokio::spawn(async move {
         row.reached(Duration::from_secs(20)).await?;
         let answer = revoker.revoke(0, &revoked).await?.context("not revoked")?;
-        ensure!(answer["nodes_acknowledged"] == 2, "{answer}");
+        ensure!(answer["acknowledged"] == 2, "{answer}");
         anyhow::Ok(())
     });
     trial.scene.nodes.node_mut(2)?.start().await?;
