@@ -14,8 +14,9 @@ use rescind_core::{NetworkSet, ScopeSet};
 const IDEMPOTENCY_MILLIS: i64 = 24 * 60 * 60 * 1_000;
 /// How far ahead it is asked whether somebody can still administer.
 pub(crate) const ADMINISTERED_MILLIS: i64 = 24 * 60 * 60 * 1_000;
-/// Last-used times that share a savepoint; others' transactions go in between.
-pub(crate) const USES_PER_JOB: usize = 256;
+/// Last-used times that share a savepoint; others' transactions go in between, and wait a millisecond for
+/// so many.
+pub(crate) const USES_PER_JOB: usize = 64;
 
 /// `Idempotency-Key`s of this moment and before are forgotten.
 pub(crate) fn forgotten(by: &By) -> i64 {
