@@ -6,7 +6,7 @@ use super::judge::{Judge, Promise, Seen};
 use super::world::World;
 
 /// In every run of the tests. `SEEDS=…` asks for more; `just simulate` does.
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 4_000;
 
 fn asked(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|number| number.parse().unwrap())
