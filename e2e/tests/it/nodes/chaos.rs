@@ -65,7 +65,7 @@ struct Struck {
 async fn run(setup: Setup, writers: u32, seconds: u64) -> anyhow::Result<Seen> {
     let mut rng = seeded()?;
     let mut scene = Scene::with(setup).await?;
-    let load = Arc::new(Load::new(&scene, writers)?);
+    let load = Arc::new(Load::new(&scene, writers).await?);
     let mut clients = load.start();
     let (mut struck, begun) = (Vec::new(), Instant::now());
     while begun.elapsed() < Duration::from_secs(seconds) {

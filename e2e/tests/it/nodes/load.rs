@@ -21,6 +21,9 @@ use tokio::time::timeout;
 const VERIFIERS_PER_NODE: u32 = 2;
 /// Tokens of each writer that are looked at by all.
 const WATCHED: usize = 12;
+/// Whose tokens one user owns. All that an owner ever had make a new one slower, until PostgreSQL has
+/// cleaned up; and it forgets to when it is killed every other minute.
+const WRITERS_PER_USER: u32 = 16;
 /// Of so many tokens one stays valid. An owner may have 10,000.
 const REVOKED_OF: u32 = 50;
 /// A token of one among few writers, at most, before it is taken back.
@@ -41,7 +44,8 @@ pub(super) struct Load {
     pub(super) recorder: Recorder,
     watched: Mutex<VecDeque<Bearer>>,
     nodes: Mutex<Vec<Addresses>>,
-    user: String,
+    /// Who owns what they make.
+    users: Vec<String>,
     admin_token: String,
     writers: u32,
     stop: AtomicBool,
@@ -61,12 +65,17 @@ struct Hands {
 }
 
 impl Load {
-    pub(super) fn new(scene: &Scene, writers: u32) -> anyhow::Result<Self> {
+    pub(super) async fn new(scene: &Scene, writers: u32) -> anyhow::Result<Self> {
+        let (mut admin, mut users) = (scene.nodes.admin(0).await?, vec![scene.user.clone()]);
+        for number in 1..writers.div_ceil(WRITERS_PER_USER) {
+            let email = format!("writer-{number}@example.com");
+            users.push(admin.create_user(&email, "correct horse").await?);
+        }
         let load = Self {
             recorder: Recorder::default(),
             watched: Mutex::default(),
             nodes: Mutex::default(),
-            user: scene.user.clone(),
+            users,
             admin_token: scene.nodes.node(0)?.server()?.facts().admin_token.clone(),
             writers,
             stop: AtomicBool::new(false),
@@ -236,7 +245,8 @@ impl Load {
     async fn create(&self, hands: &mut Hands) -> anyhow::Result<Option<Bearer>> {
         let node = self.any_node();
         let invocation = self.recorder.begin(hands.client, Op::Create).on(node);
-        let body = json!({"owner_id": self.user, "kind": "bearer"});
+        let user = self.users.get((hands.client / WRITERS_PER_USER) as usize).context("no user")?;
+        let body = json!({"owner_id": user, "kind": "bearer"});
         let create = self.administer(hands, node, Request::post("/v1/tokens").json(&body));
         match timeout(CREATED_WITHIN, create).await {
             Ok(Ok(answer)) if answer.status == 201 => {
