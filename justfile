@@ -35,7 +35,7 @@ bench-http:
     cargo build --release -p rescind
     python3 bench/beside_nginx.py
 
-# Revocations with three nodes beside bare commits of the same PostgreSQL: about five minutes
+# Revocations with three nodes beside bare commits of the same PostgreSQL: a quarter of an hour
 bench-nodes:
     command -v wrk >/dev/null || apt-get install -y wrk
     cargo build --release -p rescind

@@ -8,13 +8,16 @@ Everything runs on one machine, and shares its cores: three nodes, the database 
 a run mean anything; the table gives medians over the rounds.
 """
 
-import argparse, glob, http.client, json, os, re, shutil, signal, statistics, subprocess, sys, tempfile, time
+import argparse, contextlib, glob, http.client, os, random, re, shutil, signal, statistics, string, subprocess, sys
+import tempfile, time, zlib
 from concurrent.futures import ThreadPoolExecutor
 from servers import ROOT, binary, ended, free_ports, keys, post, wait_for
 
 TOKENS_PER_OWNER = 1_000
 PGBENCH = next(iter(glob.glob("/usr/lib/postgresql/*/bin/pgbench")), "pgbench")
 AT_ONCE = 64
+MILLION = 1_000_000
+BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 # How much longer each flush of the write-ahead log takes, in µs: as it is here, and as on a volume that is
 # reached over a network. PostgreSQL waits by itself (`commit_delay`), for these nodes and for the bare commits.
 FLUSHES = (0, 1_000)
@@ -39,7 +42,7 @@ def arguments():
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--lease", type=int, default=15, help="seconds")
-    parser.add_argument("--only", default="", help="the parts to run: latency, rate, storm, silence")
+    parser.add_argument("--only", default="", help="the parts to run: latency, rate, storm, flood, silence, million")
     return parser.parse_args()
 
 
@@ -50,25 +53,31 @@ class Cluster:
         connection = os.path.join(scratch, "postgres")
         with open(os.open(connection, os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
             file.write(database)
-        self.sealing, admin, self.admin_token = keys(scratch)
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("RESCIND_")}
+        self.connection = connection
+        self.sealing, self.admin, self.admin_token = keys(scratch)
         self.processes, self.nodes = [], []
-        for number in range(3):
-            public, verify, operators, peers = free_ports(4)
-            settings = {
-                "postgres.connection_file": connection, "cluster.node": f"node-{number}", "cluster.lease": f"{lease}s",
-                "cluster.listen": f"127.0.0.1:{peers}",
-                "sealing.key_files": self.sealing, "admin.bootstrap_token_file": admin,
-                "public.listen": f"127.0.0.1:{public}", "verify.listen": f"127.0.0.1:{verify}",
-                "admin.listen": f"127.0.0.1:{operators}", "log.level": "warn",
-            }
-            flags = [flag for key, value in settings.items() for flag in ("--set", f"{key}={value}")]
-            self.processes.append(subprocess.Popen([binary(), "serve", *flags], env=environment))
-            node = {"public_url": f"http://127.0.0.1:{public}", "verify_url": f"http://127.0.0.1:{verify}", "admin_url": f"http://127.0.0.1:{operators}",
-                    "admin_token": self.admin_token}
-            wait_for(node["admin_url"] + "/health")
-            self.nodes.append(node)
+        for _ in range(3):
+            self.start_node()
         time.sleep(1.5)  # until all know of one another
+
+    def start_node(self):
+        """One more, ready to verify."""
+        number = len(self.processes)
+        public, verify, operators, peers = free_ports(4)
+        settings = {
+            "postgres.connection_file": self.connection, "cluster.node": f"node-{number}", "cluster.lease": f"{self.lease}s",
+            "cluster.listen": f"127.0.0.1:{peers}",
+            "sealing.key_files": self.sealing, "admin.bootstrap_token_file": self.admin,
+            "public.listen": f"127.0.0.1:{public}", "verify.listen": f"127.0.0.1:{verify}",
+            "admin.listen": f"127.0.0.1:{operators}", "log.level": "warn",
+        }
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("RESCIND_")}
+        flags = [flag for key, value in settings.items() for flag in ("--set", f"{key}={value}")]
+        self.processes.append(subprocess.Popen([binary(), "serve", *flags], env=environment))
+        node = {"public_url": f"http://127.0.0.1:{public}", "verify_url": f"http://127.0.0.1:{verify}", "admin_url": f"http://127.0.0.1:{operators}",
+                "admin_token": self.admin_token}
+        wait_for(node["admin_url"] + "/health")
+        self.nodes.append(node)
 
     def make_tokens(self, count):
         """New bearer tokens."""
@@ -97,7 +106,7 @@ class Cluster:
 class Run:
     def __init__(self, args, scratch, database, cluster):
         self.args, self.scratch, self.database, self.cluster = args, scratch, database, cluster
-        parts = [part for part in args.only.split(",") if part] or ["latency", "rate", "storm", "silence"]
+        parts = [part for part in args.only.split(",") if part] or ["latency", "rate", "storm", "flood", "silence", "million"]
         psql("CREATE TABLE bare (n bigserial PRIMARY KEY, what text NOT NULL)", database)
         self.insert = os.path.join(scratch, "insert.sql")
         with open(self.insert, "w") as file:
@@ -145,10 +154,7 @@ class Run:
     def storm(self):
         """Verifications on the third node, which has a core with its client, while the first one revokes on the other."""
         node = self.cluster.nodes[2]
-        owner = self.cluster.make_owner(f"storm-{time.monotonic_ns()}")
-        token = post(node, "/v1/tokens", {"owner_id": owner, "kind": "bearer"})["token"]
-        verify = self.script("verify.lua", f'wrk.method = "POST"\nwrk.body = \'{json.dumps({"token": token})}\'\n'
-                             'wrk.headers["Content-Type"] = "application/json"\n')
+        verify = self.verifying("verify.lua", self.cluster.make_tokens(1))
         pin(self.cluster.processes[2].pid, "1")
         for process in self.cluster.processes[:2]:
             pin(process.pid, "0")
@@ -165,6 +171,25 @@ class Run:
             pin(process.pid, "0,1")
         quiet, stormy, revoked = map(statistics.median, (quiet, stormy, revoked))
         say(f"verifications on one node: quiet {quiet:.0f}/s, with {revoked:.0f} revocations/s on another {stormy:.0f}/s, {stormy / quiet:.2f} ×")
+
+    def flood(self):
+        """Verifications of one valid token, while somebody else shows the same node tokens that do not exist: always
+        the same one, which costs what a request costs, or a new one each time, which must be looked for."""
+        node = self.cluster.nodes[2]
+        [token] = self.cluster.make_tokens(1)
+        url, valid = node["verify_url"] + "/v1/verify", self.verifying("valid.lua", [token])
+        floods = [("the same one", [made_up(token)]), ("a new one each time", [made_up(token) for _ in range(400_000)])]
+        floods = [(name, self.verifying(f"flood-{number}.lua", tokens)) for number, (name, tokens) in enumerate(floods)]
+        found = {name: [] for name, _ in floods}
+        for _ in range(self.args.rounds):
+            for name, script in floods:
+                with ThreadPoolExecutor(1) as pool:
+                    flood = pool.submit(self.wrk, url, script, 256, "0", False)
+                    p50, p99, rate = self.wrk(url, valid, 16, core="1")
+                    found[name].append((rate, p50, p99, flood.result()[2]))
+        for name, rounds in found.items():
+            rate, p50, p99, flooded = map(statistics.median, zip(*rounds))
+            say(f"flood of tokens that do not exist, {name}, {flooded:.0f}/s: a valid one {rate:.0f}/s, p50 {p50:.0f} µs, p99 {p99:.0f} µs")
 
     def silence(self):
         """A node that stands still, and a database that does."""
@@ -196,6 +221,23 @@ class Run:
         say(f"one node stands still, lease {self.cluster.lease} s: revocation {max(waited):.2f} s (at most {bound:.2f} s"
                  f" and a round trip), the next one {1e3 * max(after):.1f} ms")
         say(f"database stands still: sealed after {max(sealed):.2f} s at most (lease {self.cluster.lease} s)")
+
+    def million(self):
+        """A node that starts when there are a million tokens."""
+        owner = self.cluster.make_owner(f"million-{time.monotonic_ns()}")
+        psql(f"""INSERT INTO tokens (id, owner, kind, digest, scopes, issued_at)
+            SELECT 'token_million' || n, '{owner}', 'bearer', sha256(n::text::bytea), '', 1 FROM generate_series(1, {MILLION}) n""",
+             self.database)
+        self.analyzed(None)
+        begun = time.monotonic()
+        self.cluster.start_node()
+        ready = time.monotonic() - begun
+        pid = self.cluster.processes[-1].pid
+        with open(f"/proc/{pid}/stat") as file:
+            spent = sum(map(int, file.read().rsplit(")", 1)[1].split()[11:13])) / os.sysconf("SC_CLK_TCK")
+        with open(f"/proc/{pid}/status") as file:
+            resident, peak = (re.search(rf"{name}:\s+(\d+)", text)[1] for text in [file.read()] for name in ("VmRSS", "VmHWM"))
+        say(f"{MILLION} tokens: ready after {ready:.1f} s with {spent:.1f} s of CPU, {int(resident) / 1e3:.0f} MB resident, {int(peak) / 1e3:.0f} MB at most")
 
     def pgbench(self, clients):
         """p50 and p99 in µs, and commits a second."""
@@ -231,6 +273,21 @@ end
 """)
         return self.wrk(self.cluster.nodes[0]["public_url"], lua, clients, core=core, all_good=False)
 
+    def verifying(self, name, tokens):
+        """A script that asks about these in turn."""
+        listed = os.path.join(self.scratch, f"{name}.tokens")
+        with open(os.open(listed, os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
+            file.write("\n".join(tokens))
+        return self.script(name, f"""
+local bodies, at = {{}}, 0
+for token in io.lines("{listed}") do bodies[#bodies + 1] = '{{"token":"' .. token .. '"}}' end
+local headers = {{ ["Content-Type"] = "application/json" }}
+function request()
+  at = at % #bodies + 1
+  return wrk.format("POST", nil, headers, bodies[at])
+end
+""")
+
     def script(self, name, text):
         path = os.path.join(self.scratch, name)
         with open(path, "w") as file:
@@ -247,6 +304,17 @@ end
             print(done.stderr, done.stdout, file=sys.stderr)
         found = {name: micros(re.search(rf"(?m)^ +{name}%\s+(\S+)", done.stdout)[1]) for name in ("50", "99")}
         return found["50"], found["99"], float(re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)[1])
+
+
+def made_up(like):
+    """A token that is as well made as this one, and was never issued: a prefix, 32 characters of base62, and six of
+    their CRC-32."""
+    body = "".join(random.choices(BASE62, k=32))
+    rest, check = zlib.crc32(body.encode()), ""
+    for _ in range(6):
+        rest, digit = divmod(rest, 62)
+        check = BASE62[digit] + check
+    return like[:-38] + body + check
 
 
 def say(line):
@@ -282,7 +350,8 @@ def children(pid):
 
 def signal_all(pids, what):
     for pid in pids:
-        os.kill(pid, what)
+        with contextlib.suppress(ProcessLookupError):  # the database has workers that come and go
+            os.kill(pid, what)
 
 
 def health(node):
