@@ -79,7 +79,7 @@ nodes:
 model:
     cargo test --release -p rescind-coherence --all-features --test it model:: -- --ignored --nocapture --test-threads 1
 
-# The simulated cluster with many seeds: about 25 of them a second
+# The simulated cluster with many seeds: about 60 of them a second
 simulate seeds="20000" first="0":
     SEED={{first}} SEEDS={{seeds}} cargo test --release -p rescind-coherence --all-features --test it promises_are_kept -- --nocapture
 
