@@ -97,7 +97,7 @@ fn books(begun: &[SimpleQueryMessage]) -> Option<Books> {
 
 /// What became of the revocations that were sent with the beginning. If anything went wrong with
 /// them, the transaction is given up, and each is left to be made alone in another one.
-pub(super) enum Together {
+enum Together {
     NoneWaited,
     Ended(Ended),
     Failed,
