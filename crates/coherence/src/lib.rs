@@ -29,6 +29,7 @@
 //! | When may a revocation be answered? | `settling.rs`: [`Settler`] |
 //! | How does a node verify that has no lease? | `rounds.rs`: [`Rounds`] |
 //! | When is a node given up for dead? | `reaper.rs`: [`Reaper`] |
+//! | Which history does a number belong to? | `position.rs`: [`Position`] |
 //! | What breaks without which rule? | `rules.rs`: [`Rule`] |
 //!
 //! The machines are values: `step(event, now)` gives effects. They own no socket, no task, no clock
@@ -56,6 +57,7 @@ extern crate alloc;
 mod gate;
 mod member;
 pub mod node;
+mod position;
 mod reaper;
 pub mod rounds;
 mod rules;
@@ -65,6 +67,7 @@ pub mod timing;
 pub use gate::{BootInstant, Gate, Proof, Standing, View};
 pub use member::{Incarnation, Member, MemberRow, NodeId};
 pub use node::{Alarm, Link, Node, Timeline};
+pub use position::{Mark, Position};
 pub use reaper::{DeadRow, Reaper};
 pub use rounds::{Round, Rounds};
 pub use rules::{Rule, Rules};

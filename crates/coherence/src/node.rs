@@ -32,11 +32,12 @@
 //!
 //! ```
 //! use rescind_coherence::node::{Effect, Event};
-//! use rescind_coherence::{BootInstant, Gate, Incarnation, Member, Node, NodeId, Rules, Timeline,
-//!     Timing};
+//! use rescind_coherence::{BootInstant, Gate, Incarnation, Mark, Member, Node, NodeId, Position,
+//!     Rules, Timeline, Timing};
 //!
 //! # struct Changes;
 //! # let boottime = || BootInstant::from_millis(1_000);
+//! # let at = |epoch| Position { epoch, mark: Some(Mark([7; 32])) };
 //! let gate = Gate::sealed();
 //! let me = Member { node: NodeId(7), incarnation: Incarnation(0x5eed) }; // drawn at random
 //! let mut node = Node::new(me, Timing::default(), Rules::ALL);
@@ -48,15 +49,16 @@
 //!         match effect {
 //!             // Requests: send over the connection of this link, tell the answer as an event.
 //!             Effect::Load { link, .. } => {
-//!                 inbox.push_back(Event::Loaded { link, epoch: 4, timeline: Timeline(1) });
+//!                 inbox.push_back(Event::Loaded { link, at: at(4), timeline: Timeline(1) });
 //!             }
 //!             Effect::Register { link, .. } => inbox.push_back(Event::Registered { link }),
 //!             Effect::Renew { link, .. } => inbox.push_back(Event::Renewed { link, found: true }),
-//!             Effect::ReadLog { link, after: 4 } => inbox.push_back(Event::Log {
-//!                 link, epoch: 5, in_recovery: false, timeline: Timeline(1), changes: Changes,
+//!             Effect::ReadLog { link, after } if after == at(4) => inbox.push_back(Event::Log {
+//!                 link, at: at(5), holds: true, in_recovery: false, timeline: Timeline(1),
+//!                 changes: Changes,
 //!             }),
 //!             // The index and the gate: at once, in the order given.
-//!             Effect::Apply { epoch, changes: Changes } => gate.reached(epoch),
+//!             Effect::Apply { at, changes: Changes } => gate.reached(at.epoch),
 //!             Effect::OpenUntil { end } => gate.open_until(end),
 //!             Effect::Seal => gate.seal(),
 //!             Effect::WakeAt { at } => wake_at = at,
@@ -81,7 +83,7 @@ use alloc::vec::Vec;
 
 pub use messages::{Alarm, Effect, Event, Link, Timeline};
 
-use crate::{BootInstant, Epoch, Member, Rule, Rules, Timing};
+use crate::{BootInstant, Epoch, Member, Position, Rule, Rules, Timing};
 
 /// The holder's machine: see the module's head.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -101,7 +103,7 @@ pub struct Node {
     given_up: Option<Member>,
     /// The truth went backwards while this process lived: see [`Effect::Load`].
     keep_revoked: bool,
-    applied: Epoch,
+    applied: Position,
     /// The highest epoch that others were told this node has applied.
     told: Epoch,
     /// The highest doorbell that no reading of the log has covered yet.
@@ -138,7 +140,7 @@ enum Asked {
     /// With `t0`, the reading that a lease is built on; without, a doorbell's.
     Log {
         t0: Option<BootInstant>,
-        after: Epoch,
+        after: Position,
     },
     Unregister,
 }
@@ -157,7 +159,7 @@ impl Node {
             registered: false,
             given_up: None,
             keep_revoked: false,
-            applied: 0,
+            applied: Position::default(),
             told: 0,
             rung: None,
             timeline: None,
@@ -177,7 +179,7 @@ impl Node {
         self.lease_end
     }
 
-    pub fn applied(&self) -> Epoch {
+    pub fn applied(&self) -> Position {
         self.applied
     }
 
@@ -192,10 +194,8 @@ impl Node {
         let mut effects = match event {
             Event::Tick => self.tick(now),
             Event::Doorbell { epoch } => self.doorbell(epoch, now),
-            Event::Pushed { after, epoch, timeline, changes } => {
-                self.pushed(after, (epoch, timeline, changes), now)
-            }
-            Event::Applied { epoch } => self.applied_past_us(epoch),
+            Event::Pushed { after, at, changes } => self.pushed(after, at, changes, now),
+            Event::Applied { at } => self.applied_past_us(at),
             Event::IndexLost => self.index_lost(now),
             Event::Stop => self.stop(now),
             answer => self.answer(answer, now),
@@ -225,9 +225,10 @@ impl Node {
         }
         let mut effects = vec![];
         if !self.rules.keeps(Rule::ApplyBeforeAcknowledge) {
-            effects.push(Effect::Acknowledge { member: self.member, epoch });
+            let at = Position { epoch, ..self.applied };
+            effects.push(Effect::Acknowledge { member: self.member, at });
         }
-        if epoch <= self.applied {
+        if epoch <= self.applied.epoch {
             effects.push(self.acknowledgement());
             return effects;
         }
@@ -244,29 +245,30 @@ impl Node {
     /// not known of which history that will be.
     fn pushed<C>(
         &mut self,
-        after: Epoch,
-        (epoch, timeline, changes): (Epoch, Timeline, C),
+        after: Position,
+        at: Position,
+        changes: C,
         now: BootInstant,
     ) -> Vec<Effect<C>> {
-        let follows = after == self.applied || !self.rules.keeps(Rule::PushFollows);
-        let same = self.timeline == Some(timeline) && !self.is_reading();
-        let same = same || !self.rules.keeps(Rule::PushOfOneHistory);
-        let known = self.doubted.is_some() || epoch <= self.applied;
+        let follows = after.epoch == self.applied.epoch || !self.rules.keeps(Rule::PushFollows);
+        let same = after.mark == self.applied.mark || after.epoch != self.applied.epoch;
+        let same = (same && !self.is_reading()) || !self.rules.keeps(Rule::PushOfOneHistory);
+        let known = self.doubted.is_some() || at.epoch <= self.applied.epoch;
         if !self.registered || self.doing == Doing::Stopped || known || !follows || !same {
-            return self.doorbell(epoch, now);
+            return self.doorbell(at.epoch, now);
         }
-        self.applied = epoch;
-        self.rung = self.rung.filter(|rung| *rung > epoch);
-        vec![Effect::Apply { epoch, changes }, self.acknowledgement()]
+        self.applied = at;
+        self.rung = self.rung.filter(|rung| *rung > at.epoch);
+        vec![Effect::Apply { at, changes }, self.acknowledgement()]
     }
 
-    fn applied_past_us<C>(&mut self, epoch: Epoch) -> Vec<Effect<C>> {
+    fn applied_past_us<C>(&mut self, at: Position) -> Vec<Effect<C>> {
         if !self.loaded {
             return vec![];
         }
-        self.applied = self.applied.max(epoch);
+        self.applied = self.applied.later(at);
         match self.rung {
-            Some(rung) if rung <= self.applied => {
+            Some(rung) if rung <= self.applied.epoch => {
                 self.rung = None;
                 vec![self.acknowledgement()]
             }
@@ -275,8 +277,8 @@ impl Node {
     }
 
     fn acknowledgement<C>(&mut self) -> Effect<C> {
-        self.told = self.told.max(self.applied);
-        Effect::Acknowledge { member: self.member, epoch: self.applied }
+        self.told = self.told.max(self.applied.epoch);
+        Effect::Acknowledge { member: self.member, at: self.applied }
     }
 
     /// Stop answering, drop the lease, *then* delete the row.

@@ -30,7 +30,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::node::{Alarm, Link, Timeline};
-use crate::{BootInstant, Epoch, Rule, Rules};
+use crate::{BootInstant, Position, Rule, Rules};
 
 /// How long a round may take, in milliseconds. Then it is given up with its connection, and whoever
 /// waited for it is told nothing about his token.
@@ -59,13 +59,21 @@ pub enum Event<C> {
     /// An [`Effect::Load`] is getting on.
     Loading { link: Link },
     /// The answer to [`Effect::Load`].
-    Loaded { link: Link, epoch: Epoch, timeline: Timeline },
+    Loaded { link: Link, at: Position, timeline: Timeline },
     /// The answer to [`Effect::Begin`]: its write has committed, and afterwards this was read.
-    Read { link: Link, epoch: Epoch, in_recovery: bool, timeline: Timeline, changes: C },
+    Read {
+        link: Link,
+        at: Position,
+        /// As in [`node::Event::Log`](crate::node::Event::Log).
+        holds: bool,
+        in_recovery: bool,
+        timeline: Timeline,
+        changes: C,
+    },
     /// The request failed. What became of it is unknown, and does not matter.
     Failed { link: Link },
     /// The index was changed past the machine, by this node's own writes.
-    Applied { epoch: Epoch },
+    Applied { at: Position },
     /// What an [`Effect::Apply`] brought did not fit. Told instead of carrying out the rest of that
     /// step.
     IndexLost,
@@ -83,10 +91,10 @@ pub enum Effect<C> {
     /// Commit a write on the primary, synchronously, and *then* read the log.
     Begin {
         link: Link,
-        after: Epoch,
+        after: Position,
     },
     Apply {
-        epoch: Epoch,
+        at: Position,
         changes: C,
     },
     /// Decide whoever waits for this round, or for one before.
@@ -122,7 +130,7 @@ pub struct Rounds {
     /// When the next begins though nobody waits, or after a pause though somebody does.
     due: BootInstant,
     failures: u32,
-    applied: Epoch,
+    applied: Position,
     timeline: Option<Timeline>,
     /// The log ended too early, once; a fenced primary may have said so.
     doubted: bool,
@@ -139,7 +147,7 @@ enum Doing {
     },
     Resting,
     Round {
-        after: Epoch,
+        after: Position,
         deadline: BootInstant,
     },
 }
@@ -155,7 +163,7 @@ impl Rounds {
             asked: false,
             due: BootInstant::from_millis(0),
             failures: 0,
-            applied: 0,
+            applied: Position::default(),
             timeline: None,
             doubted: false,
             keep_revoked: false,
@@ -176,8 +184,8 @@ impl Rounds {
         let mut effects = match event {
             Event::Asked => self.asked(now),
             Event::Tick => self.tick(now),
-            Event::Applied { epoch } => {
-                self.applied = self.applied.max(epoch);
+            Event::Applied { at } => {
+                self.applied = self.applied.later(at);
                 vec![]
             }
             Event::IndexLost => self.load_anew(now),
@@ -187,13 +195,14 @@ impl Rounds {
                 }
                 vec![]
             }
-            Event::Loaded { link, epoch, timeline } => self.loaded(link, epoch, timeline, now),
-            Event::Read { link, epoch, in_recovery, timeline, changes } => {
+            Event::Loaded { link, at, timeline } => self.loaded(link, at, timeline, now),
+            Event::Read { link, at, holds, in_recovery, timeline, changes } => {
                 match self.doing {
                     Doing::Round { after, .. } if link == self.link => {
-                        let backwards = self.backwards((epoch, after), in_recovery, timeline);
-                        match backwards {
-                            None => self.read(epoch, timeline, changes, now),
+                        let (applied, found) = (after.epoch, at.epoch);
+                        let lost = (!holds).then_some(Alarm::EpochWentBack { applied, found });
+                        match self.backwards(in_recovery, timeline).or(lost) {
+                            None => self.read(at, timeline, changes, now),
                             Some(alarm) => self.doubt(alarm, now),
                         }
                     }
@@ -248,14 +257,14 @@ impl Rounds {
     fn loaded<C>(
         &mut self,
         link: Link,
-        epoch: Epoch,
+        at: Position,
         timeline: Timeline,
         now: BootInstant,
     ) -> Vec<Effect<C>> {
         if link != self.link || !matches!(self.doing, Doing::Loading { .. }) {
             return vec![];
         }
-        (self.applied, self.timeline) = (epoch, Some(timeline));
+        (self.applied, self.timeline) = (at, Some(timeline));
         self.rest(now);
         // What is loaded was read without a write: it may be the past.
         self.begin(now)
@@ -264,16 +273,16 @@ impl Rounds {
     /// Apply, *then* decide.
     fn read<C>(
         &mut self,
-        epoch: Epoch,
+        at: Position,
         timeline: Timeline,
         changes: C,
         now: BootInstant,
     ) -> Vec<Effect<C>> {
         self.timeline = Some(timeline);
-        self.applied = self.applied.max(epoch);
+        self.applied = self.applied.later(at);
         let round = self.begun;
         self.rest(now);
-        let mut effects = vec![Effect::Apply { epoch, changes }, Effect::Decide { round }];
+        let mut effects = vec![Effect::Apply { at, changes }, Effect::Decide { round }];
         effects.extend(self.go_on(now));
         effects
     }
@@ -285,16 +294,10 @@ impl Rounds {
     }
 
     /// Whether this cannot be a later state of the log that was read before.
-    fn backwards(
-        &self,
-        (epoch, after): (Epoch, Epoch),
-        in_recovery: bool,
-        found: Timeline,
-    ) -> Option<Alarm> {
+    fn backwards(&self, in_recovery: bool, found: Timeline) -> Option<Alarm> {
         match self.timeline {
             _ if in_recovery => Some(Alarm::InRecovery),
             Some(known) if found < known => Some(Alarm::TimelineWentBack { known, found }),
-            _ if epoch < after => Some(Alarm::EpochWentBack { applied: after, found: epoch }),
             _ => None,
         }
     }

@@ -69,7 +69,7 @@ pub enum Rule {
     WatchBeforeReaping,
     /// A node seals before it deletes its row. Without: it accepts when nobody waits for it.
     SealBeforeLeaving,
-    /// A log that is behind what was applied seals the node. Without: it goes on with epochs that
+    /// A log that does not hold what was applied seals the node. Without: it goes on with epochs that
     /// mean something else.
     NoticeTheTruthGoingBack,
     /// An unknown outcome is never answered as success. Without: a revocation that was rolled back
@@ -85,9 +85,14 @@ pub enum Rule {
     /// What was pushed is applied only if it follows on what was applied. Without: what lies in
     /// between is skipped, and acknowledged.
     PushFollows,
-    /// And only if it is of the history that the index follows. Without: a push that was on its way
-    /// while the database was restored counts for a number that means something else now.
+    /// And only if it is of the history that the index follows. Without: the database was restored and
+    /// written on, and a node that has not noticed yet takes the next change, and never hears of what
+    /// the number before it means now.
     PushOfOneHistory,
+    /// An acknowledgement counts only in the history that it was given in. Without: the database was
+    /// restored and written on, and a node that has not noticed yet says of the number of a lost
+    /// change that it has applied it.
+    AcknowledgeOfOneHistory,
     /// On a node without leases, a verification is decided by a round that began after it was
     /// invoked. Without: the round read the log before the revocation was answered.
     RoundAfterAsking,
@@ -95,7 +100,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::LeaseRunsOut,
         Self::RevokerWaits,
         Self::WaitForTheSilent,
@@ -125,6 +130,7 @@ impl Rule {
         Self::FetchedIsNotOlder,
         Self::PushFollows,
         Self::PushOfOneHistory,
+        Self::AcknowledgeOfOneHistory,
         Self::RoundAfterAsking,
     ];
 
@@ -159,6 +165,7 @@ impl Rule {
             Self::FetchedIsNotOlder => "fetched-is-not-older",
             Self::PushFollows => "push-follows",
             Self::PushOfOneHistory => "push-of-one-history",
+            Self::AcknowledgeOfOneHistory => "acknowledge-of-one-history",
             Self::RoundAfterAsking => "round-after-asking",
         }
     }

@@ -43,11 +43,15 @@ use alloc::vec::Vec;
 #[cfg(test)]
 mod tests;
 
-use crate::{BootInstant, Epoch, Member, MemberRow, Rule, Rules, Timing};
+use crate::{BootInstant, Epoch, Member, MemberRow, Position, Rule, Rules, Timing};
 
 /// How many incarnations' direct acknowledgements are remembered. A cluster has tens of nodes; more
 /// would be restarts, whose old names mean nothing. One forgotten is read from its row.
 pub const HEARD_MAX: usize = 1_024;
+
+/// How many places of this node's own history are remembered, the last ones. An acknowledgement of an
+/// earlier one comes from a node that is further behind than any that can be waited for with profit.
+pub const PASSED_MAX: usize = 1_024;
 
 /// What has happened.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -55,14 +59,14 @@ pub enum Event {
     /// The commit of this epoch has returned, just now.
     Committed { epoch: Epoch },
     /// This node's own index has applied everything up to here.
-    Applied { by: Member, epoch: Epoch },
-    /// A node says so directly.
-    Acknowledged { by: Member, epoch: Epoch },
+    Applied { by: Member, at: Position },
+    /// A node says so of itself directly.
+    Acknowledged { by: Member, at: Position },
     /// The answer to [`Effect::ReadMembers`]: all rows and `epoch.n`, from one snapshot.
     Members { covers: Epoch, epoch: Epoch, rows: Vec<MemberRow> },
     /// All rows, as the very connection that committed this epoch has read them behind the commit.
     /// Whatever is `Committed` up to here, and is told later, need not read them first.
-    MembersBehind { epoch: Epoch, rows: Vec<MemberRow> },
+    MembersBehind { at: Position, rows: Vec<MemberRow> },
     /// The rows could not be read.
     Failed,
     /// A hint that rows have changed: read them again at once.
@@ -113,7 +117,10 @@ pub struct Settler {
     /// The last epoch that had been committed before the rows were read.
     covered: Epoch,
     /// Acknowledgements may come before the commit has returned here, and before the rows.
-    heard: BTreeMap<Member, Epoch>,
+    heard: BTreeMap<Member, Heard>,
+    /// Where this node has been itself, or one of its commits: what others say of another history is
+    /// nothing to go by.
+    passed: BTreeMap<Epoch, Position>,
     /// Of what waits: how many had not acknowledged it when their rows went away.
     gone: BTreeMap<Epoch, usize>,
     /// What this node itself has applied.
@@ -125,6 +132,15 @@ pub struct Settler {
     look_at: Option<BootInstant>,
     /// Readings since something new began to wait.
     looks: u32,
+}
+
+/// What a node has said directly.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Heard {
+    /// It has applied everything up to here, of this node's own history.
+    applied: Epoch,
+    /// What it said last, if this node has not been there yet.
+    unproved: Option<Position>,
 }
 
 /// The rows are being read.
@@ -145,6 +161,7 @@ impl Settler {
             rows: Vec::new(),
             covered: 0,
             heard: BTreeMap::new(),
+            passed: BTreeMap::new(),
             gone: BTreeMap::new(),
             own: 0,
             settled: Settled { epoch: 0, acknowledged: 0, waited_out: 0 },
@@ -164,13 +181,17 @@ impl Settler {
     pub fn step(&mut self, event: Event, now: BootInstant) -> Vec<Effect> {
         let mut effects = match event {
             Event::Committed { epoch } => self.committed(epoch, now),
-            Event::Applied { by, epoch } => {
-                self.own = self.own.max(epoch);
-                self.acknowledged(by, epoch)
+            Event::Applied { by, at } => {
+                self.own = self.own.max(at.epoch);
+                self.pass(at);
+                self.acknowledged(by, at)
             }
-            Event::Acknowledged { by, epoch } => self.acknowledged(by, epoch),
+            Event::Acknowledged { by, at } => self.acknowledged(by, at),
             Event::Members { covers, epoch, rows } => self.members(covers, epoch, rows, now),
-            Event::MembersBehind { epoch, rows } => self.members_behind(epoch, rows),
+            Event::MembersBehind { at, rows } => {
+                self.pass(at);
+                self.members_behind(at.epoch, rows)
+            }
             Event::Failed => self.look_later(now),
             Event::RowsChanged => self.look_soon(now),
             Event::Tick => self.tick(now),
@@ -217,12 +238,33 @@ impl Settler {
         (self.rows, self.covered) = (rows, epoch);
     }
 
-    fn acknowledged(&mut self, by: Member, epoch: Epoch) -> Vec<Effect> {
+    fn acknowledged(&mut self, by: Member, at: Position) -> Vec<Effect> {
         if self.heard.len() < HEARD_MAX || self.heard.contains_key(&by) {
+            let proved = self.passed.get(&at.epoch) == Some(&at);
+            let proved = proved || !self.rules.keeps(Rule::AcknowledgeOfOneHistory);
             let heard = self.heard.entry(by).or_default();
-            *heard = epoch.max(*heard);
+            if proved {
+                heard.applied = heard.applied.max(at.epoch);
+            } else {
+                heard.unproved = Some(at);
+            }
         }
         vec![]
+    }
+
+    /// Whoever has said so before has been in the same history.
+    fn pass(&mut self, at: Position) {
+        if self.passed.insert(at.epoch, at) == Some(at) {
+            return;
+        }
+        if self.passed.len() > PASSED_MAX {
+            self.passed.pop_first();
+        }
+        for heard in self.heard.values_mut() {
+            if heard.unproved.take_if(|said| *said == at).is_some() {
+                heard.applied = heard.applied.max(at.epoch);
+            }
+        }
     }
 
     fn members(
@@ -326,7 +368,8 @@ impl Settler {
     }
 
     fn has_applied(&self, row: &MemberRow, epoch: Epoch) -> bool {
-        row.applied >= epoch || self.heard.get(&row.member).is_some_and(|&heard| heard >= epoch)
+        row.applied >= epoch
+            || self.heard.get(&row.member).is_some_and(|heard| heard.applied >= epoch)
     }
 
     fn count(&self, epoch: Epoch) -> Settled {

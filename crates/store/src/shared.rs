@@ -36,6 +36,17 @@ pub struct Contact {
     pub certificate: Digest,
 }
 
+/// A place in one history of the store: an epoch, and what tells it from the same number in another
+/// history. Numbers are given a second time after a backup was restored, or a failover has lost
+/// commits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Position {
+    pub epoch: Epoch,
+    /// What the audit chain had come to, and so a digest of everything before. `None` of what was
+    /// written before there were marks, and of the beginning.
+    pub mark: Option<Digest>,
+}
+
 /// All members, and the epoch of the snapshot that they were read in: whoever joined after it is
 /// not among them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +58,7 @@ pub struct Roll {
 /// Of which moment the whole set is that was loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Loaded {
-    pub epoch: Epoch,
+    pub at: Position,
     /// As in [`LogPage`].
     pub timeline: u32,
 }
@@ -55,13 +66,16 @@ pub struct Loaded {
 /// What changed after an epoch, as it was in one snapshot.
 #[derive(Clone, Debug)]
 pub struct LogPage {
-    /// What was known to the reader.
-    pub after: Epoch,
-    /// The epoch of the snapshot. Less than `after` means that the truth has gone backwards.
-    pub head: Epoch,
+    /// Where it begins: as the reader knows it; of a commit, as the database has it.
+    pub after: Position,
+    /// Of the snapshot.
+    pub head: Position,
+    /// Whether the log goes as far as `after`, and has that mark there. If not, the truth has gone
+    /// backwards, or was written on from an earlier place.
+    pub holds: bool,
     /// The server was a replica or recovering: nothing that it says is the newest.
     pub in_recovery: bool,
-    /// Of the server's history; another one after a failover.
+    /// Of the server's history, as it numbers it itself; another one after a failover. Zero is none.
     pub timeline: u32,
     /// Too many for a page: the whole set must be loaded anew.
     pub too_far: bool,
@@ -82,8 +96,8 @@ pub struct Committed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Applied {
     /// The follower stands here now: at the page's head, or further if others were quicker.
-    At(Epoch),
-    /// Not told. The page begins after where the follower stands, or holds nothing to go by.
+    At(Position),
+    /// Not told. The page does not follow on where the follower stands, or holds nothing to go by.
     Gap,
     /// Not told: nothing is loaded.
     NothingLoaded,
@@ -115,7 +129,7 @@ pub enum Ring {
     /// The log has grown up to here.
     Committed(Epoch),
     /// A member has applied everything up to here.
-    Acknowledged { node: String, incarnation: u64, applied: Epoch },
+    Acknowledged { node: String, incarnation: u64, applied: Position },
 }
 
 /// What a store rings.
@@ -160,25 +174,28 @@ impl Doorbell {
 #[async_trait]
 pub trait SharedStore: Send + Sync {
     /// Enters this start of a node. It must come before the [`SharedStore::load`] or
-    /// [`SharedStore::read_log`] that its lease rests on.
-    async fn register(&self, member: &Member) -> Result<(), StoreError>;
+    /// [`SharedStore::read_log`] that its lease rests on. `mark` is that of `member.applied`: the row
+    /// says so only if the log holds it.
+    async fn register(&self, member: &Member, mark: Option<Digest>) -> Result<(), StoreError>;
 
-    /// Raises `renewals`; `applied` never goes back. `false`: the row is not there any more.
+    /// Raises `renewals`, and `applied` if the log holds it; neither goes back. `false`: the row is not
+    /// there any more.
     async fn renew(
         &self,
         node: &str,
         incarnation: u64,
-        applied: Epoch,
+        applied: Position,
         lease_ms: u64,
     ) -> Result<bool, StoreError>;
 
     /// Says what was applied, between renewals: to whoever listens, and in the row, which need not
-    /// survive a crash of the database. `false`: the row is not there any more.
+    /// survive a crash of the database. `false`: the row is not there any more, or the log does not
+    /// hold this.
     async fn acknowledge(
         &self,
         node: &str,
         incarnation: u64,
-        applied: Epoch,
+        applied: Position,
     ) -> Result<bool, StoreError>;
 
     /// Tells whoever listens that the log has grown up to here.
@@ -199,21 +216,21 @@ pub trait SharedStore: Send + Sync {
         renewals: u64,
     ) -> Result<bool, StoreError>;
 
-    /// What has changed after an epoch: a new snapshot each time.
-    async fn read_log(&self, after: Epoch) -> Result<LogPage, StoreError>;
+    /// What has changed since: a new snapshot each time.
+    async fn read_log(&self, after: Position) -> Result<LogPage, StoreError>;
 
     /// The same from a server that has committed a write since this was called, synchronously, as
     /// none can that others have replaced: what it reads afterwards lacks nothing that was committed
     /// before the call.
-    async fn read_log_of_primary(&self, after: Epoch) -> Result<LogPage, StoreError>;
+    async fn read_log_of_primary(&self, after: Position) -> Result<LogPage, StoreError>;
 
     /// Tells the follower of a page, in the store's order.
     fn apply(&self, page: LogPage) -> Result<Applied, StoreError>;
 
     /// Where the follower stands; `None` if nothing is loaded.
-    fn applied(&self) -> Result<Option<Epoch>, StoreError>;
+    fn applied(&self) -> Result<Option<Position>, StoreError>;
 
-    /// Empties the follower and tells it the whole set, of one snapshot, whose epoch this answers.
+    /// Empties the follower and tells it the whole set, of one snapshot: this answers which.
     /// Nothing that is in the follower meanwhile may be called valid: the node must hold no lease.
     /// After an error it is empty, and [`SharedStore::applied`] is `None`.
     async fn load(&self) -> Result<Loaded, LoadError>;

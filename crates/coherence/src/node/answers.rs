@@ -4,11 +4,12 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::{Alarm, Asked, Doing, Effect, Event, Node, Timeline};
-use crate::{BootInstant, Epoch, Incarnation, Rule};
+use crate::{BootInstant, Incarnation, Position, Rule};
 
 /// One reading of the log: see [`Event::Log`].
 struct Reading<C> {
-    epoch: Epoch,
+    at: Position,
+    holds: bool,
     in_recovery: bool,
     timeline: Timeline,
     changes: C,
@@ -25,8 +26,8 @@ impl Node {
                 self.stopped()
             }
             (_, Event::Failed { .. }) => self.fail(now),
-            (Asked::Load, Event::Loaded { epoch, timeline, .. }) => {
-                (self.loaded, self.applied, self.timeline) = (true, epoch, Some(timeline));
+            (Asked::Load, Event::Loaded { at, timeline, .. }) => {
+                (self.loaded, self.applied, self.timeline) = (true, at, Some(timeline));
                 self.begin(now)
             }
             (Asked::Load, Event::Loading { .. }) => {
@@ -42,9 +43,9 @@ impl Node {
             (Asked::Renew { .. }, Event::Renewed { found: false, .. }) => self.register_anew(now),
             (
                 Asked::Log { t0, after },
-                Event::Log { epoch, in_recovery, timeline, changes, .. },
+                Event::Log { at, holds, in_recovery, timeline, changes, .. },
             ) => {
-                let reading = Reading { epoch, in_recovery, timeline, changes };
+                let reading = Reading { at, holds, in_recovery, timeline, changes };
                 match self.backwards(after, &reading) {
                     None => self.log_read(t0, reading, now),
                     Some(alarm) => self.doubt(alarm, t0, timeline, now),
@@ -69,15 +70,15 @@ impl Node {
     ///
     /// Compared with `after`, not with `applied`: an own write may have been published while the
     /// reading was under way, and its snapshot does not know of it.
-    fn backwards<C>(&self, after: Epoch, reading: &Reading<C>) -> Option<Alarm> {
+    fn backwards<C>(&self, after: Position, reading: &Reading<C>) -> Option<Alarm> {
         if !self.rules.keeps(Rule::NoticeTheTruthGoingBack) {
             return None;
         }
-        let (found, epoch) = (reading.timeline, reading.epoch);
+        let (found, applied) = (reading.timeline, after.epoch);
         match self.timeline {
             _ if reading.in_recovery => Some(Alarm::InRecovery),
             Some(known) if found < known => Some(Alarm::TimelineWentBack { known, found }),
-            _ if epoch < after => Some(Alarm::EpochWentBack { applied: after, found: epoch }),
+            _ if !reading.holds => Some(Alarm::EpochWentBack { applied, found: reading.at.epoch }),
             Some(known) if found == known => self.doubted,
             _ => None,
         }
@@ -116,10 +117,11 @@ impl Node {
         reading: Reading<C>,
         now: BootInstant,
     ) -> Vec<Effect<C>> {
-        let Reading { epoch, timeline, changes, .. } = reading;
+        let Reading { at, timeline, changes, .. } = reading;
         self.timeline = Some(timeline);
-        let apply = (epoch > self.applied).then_some(Effect::Apply { epoch, changes });
-        self.applied = self.applied.max(epoch);
+        let news = at.epoch > self.applied.epoch;
+        let apply = news.then_some(Effect::Apply { at, changes });
+        self.applied = self.applied.later(at);
         if let (Some(t0), false) = (t0, self.rules.keeps(Rule::RegisterBeforeRead)) {
             return apply.into_iter().chain(self.write_row(t0, now)).collect();
         }
@@ -129,7 +131,7 @@ impl Node {
         } else {
             open.into_iter().chain(apply).collect()
         };
-        if self.applied > self.told {
+        if self.applied.epoch > self.told {
             effects.push(self.acknowledgement());
         }
         effects.extend(self.go_on(now));
@@ -155,7 +157,7 @@ impl Node {
         self.doing = Doing::Resting;
         if now >= self.due {
             self.begin(now)
-        } else if self.rung.is_some_and(|rung| rung > self.applied) {
+        } else if self.rung.is_some_and(|rung| rung > self.applied.epoch) {
             self.read_log(None, now)
         } else {
             vec![]

@@ -1,6 +1,6 @@
 //! What a driver tells a [`Node`](super::Node), and what it is asked to do.
 
-use crate::{BootInstant, Epoch, Member};
+use crate::{BootInstant, Epoch, Member, Position};
 
 /// The life of one connection to the database, and so the id by which answers find their question:
 /// at most one request is under way on a link, and an answer that comes over an abandoned link is
@@ -25,8 +25,8 @@ pub enum Event<C> {
     Tick,
     /// An [`Effect::Load`] is getting on. Optional, for loads that take longer than a minute.
     Loading { link: Link },
-    /// The answer to [`Effect::Load`]: the index is exactly at this epoch.
-    Loaded { link: Link, epoch: Epoch, timeline: Timeline },
+    /// The answer to [`Effect::Load`]: the index is exactly there.
+    Loaded { link: Link, at: Position, timeline: Timeline },
     /// The answer to [`Effect::Register`], after its commit.
     Registered { link: Link },
     /// The answer to [`Effect::Renew`], after its commit: whether the row was there.
@@ -34,8 +34,11 @@ pub enum Event<C> {
     /// The answer to [`Effect::ReadLog`], all of it from one snapshot.
     Log {
         link: Link,
-        /// `epoch.n`, which the changes lead to.
-        epoch: Epoch,
+        /// `epoch.n` and its mark, where the changes lead to.
+        at: Position,
+        /// Whether the log has, where the reading began, what was applied there: it goes as far, and
+        /// no other mark stands at that number.
+        holds: bool,
         /// `pg_is_in_recovery()`
         in_recovery: bool,
         timeline: Timeline,
@@ -46,11 +49,11 @@ pub enum Event<C> {
     /// A hint that the log has grown up to here: NOTIFY, or a message from the revoker.
     Doorbell { epoch: Epoch },
     /// Whoever has just committed these changes says what they are: all that lies between `after`
-    /// and `epoch`. A hint as well, unless they follow on what is applied.
-    Pushed { after: Epoch, epoch: Epoch, timeline: Timeline, changes: C },
-    /// The index was changed past the machine, by this node's own writes: it is now exactly at this
-    /// epoch. Told after the change, under the publisher's lock or in the order of publication.
-    Applied { epoch: Epoch },
+    /// and `at`. A hint as well, unless they follow on what is applied.
+    Pushed { after: Position, at: Position, changes: C },
+    /// The index was changed past the machine, by this node's own writes: it is now exactly there.
+    /// Told after the change, under the publisher's lock or in the order of publication.
+    Applied { at: Position },
     /// The index is not what the machine believes: what an [`Effect::Apply`] brought did not fit, or
     /// was too much to be listed. Told instead of carrying out the rest of that step, which rests on
     /// it; everything begins anew.
@@ -95,27 +98,30 @@ pub enum Effect<C> {
         /// *before* it tells [`Event::Loaded`], and revokes them anew, durably, like any caller.
         keep_revoked: bool,
     },
-    /// Insert the member row, with `renewals` of zero; in a transaction of its own, synchronously
+    /// Insert the member row, with `renewals` of zero, and with `applied` only if the log holds it: in
+    /// another history the number means something that this node has not applied; in a transaction of its own, synchronously
     /// committed. It is asked for once in an incarnation: if its outcome stays unknown, the next
     /// attempt has a new one, because a row that others have watched and deleted must not come
     /// back with the number that they remember. Answer: [`Event::Registered`].
-    Register { link: Link, member: Member, lease_ms: u64, applied: Epoch },
+    Register { link: Link, member: Member, lease_ms: u64, applied: Position },
     /// `UPDATE member SET renewals = renewals + 1, applied, lease_ms WHERE node AND incarnation`,
     /// as above. Answer: [`Event::Renewed`] with whether a row was there.
-    Renew { link: Link, member: Member, lease_ms: u64, applied: Epoch },
-    /// In one snapshot, on a new statement of the primary: the changes after `after`, `epoch.n`,
-    /// `pg_is_in_recovery()` and the timeline. Answer: [`Event::Log`].
-    ReadLog { link: Link, after: Epoch },
-    /// Bring the index to this epoch: from what was read, or what was pushed. Nothing to do if the publisher is there already or beyond.
-    Apply { epoch: Epoch, changes: C },
+    Renew { link: Link, member: Member, lease_ms: u64, applied: Position },
+    /// In one snapshot, on a new statement of the primary: the changes after `after`, whether the log
+    /// holds `after`, `epoch.n` with its mark, `pg_is_in_recovery()` and the timeline. Answer:
+    /// [`Event::Log`].
+    ReadLog { link: Link, after: Position },
+    /// Bring the index there: from what was read, or what was pushed. Nothing to do if the publisher
+    /// is there already or beyond.
+    Apply { at: Position, changes: C },
     /// `Gate::open_until`
     OpenUntil { end: BootInstant },
     /// `Gate::seal`
     Seal,
     /// Tell whoever waits that this node has applied everything up to here: over direct
-    /// connections with the member's name, and in the row (`applied` only, never `renewals`).
-    /// Nobody answers; one that is lost is made good by the next renewal.
-    Acknowledge { member: Member, epoch: Epoch },
+    /// connections with the member's name, and in the row (`applied` only, never `renewals`, and as
+    /// in [`Effect::Register`]). Nobody answers; one that is lost is made good by the next renewal.
+    Acknowledge { member: Member, at: Position },
     /// Drop the socket of this link. Never cancel, never wait: the server may carry the request out
     /// or not, and neither does harm. The next request opens a new connection.
     Disconnect { link: Link },
@@ -143,6 +149,7 @@ pub enum Alarm {
     InRecovery,
     /// The server is on an older timeline than before: a fenced old primary, or a restore.
     TimelineWentBack { known: Timeline, found: Timeline },
-    /// The log ends before what was applied: a restore, or a failover that lost commits.
+    /// The log does not hold what was applied: a restore, or a failover that lost commits. It may have
+    /// been written on since, and be longer.
     EpochWentBack { applied: Epoch, found: Epoch },
 }

@@ -33,7 +33,7 @@ impl Node {
     pub(super) fn write_row<C>(&mut self, t0: BootInstant, now: BootInstant) -> Vec<Effect<C>> {
         let (link, member, applied) = (self.link, self.member, self.applied);
         let lease_ms = self.timing.lease_ms();
-        self.told = self.told.max(applied);
+        self.told = self.told.max(applied.epoch);
         if self.registered {
             self.ask(Asked::Renew { t0 }, now);
             vec![Effect::Renew { link, member, lease_ms, applied }]

@@ -1,7 +1,7 @@
 use alloc::vec::Vec;
 
 use super::*;
-use crate::{Incarnation, NodeId};
+use crate::{Incarnation, Mark, NodeId};
 
 const ME: Member = Member { node: NodeId(1), incarnation: Incarnation(0) };
 /// A lease of 15 s is held for this long, and renewed every `PERIOD`.
@@ -14,12 +14,23 @@ fn at(millis: u64) -> BootInstant {
     BootInstant::from_millis(millis)
 }
 
+/// In the one history there is, unless a test says otherwise.
+fn place(epoch: Epoch) -> Position {
+    Position { epoch, mark: Some(Mark([1; 32])) }
+}
+
+/// Of another history.
+fn elsewhere(epoch: Epoch) -> Position {
+    Position { epoch, mark: Some(Mark([2; 32])) }
+}
+
 fn fresh() -> Node {
     Node::new(ME, Timing::default(), Rules::ALL)
 }
 
 fn log(link: Link, epoch: Epoch) -> Event<&'static str> {
-    Event::Log { link, epoch, in_recovery: false, timeline: Timeline(1), changes: "changes" }
+    let (at, holds, timeline) = (place(epoch), epoch >= 4, Timeline(1));
+    Event::Log { link, at, holds, in_recovery: false, timeline, changes: "changes" }
 }
 
 fn told(node: &mut Node, event: Event<&'static str>, now: u64) -> Effects {
@@ -30,7 +41,7 @@ fn told(node: &mut Node, event: Event<&'static str>, now: u64) -> Effects {
 fn holder() -> Node {
     let mut node = fresh();
     told(&mut node, Event::Tick, 0);
-    told(&mut node, Event::Loaded { link: Link(0), epoch: 4, timeline: Timeline(1) }, 100);
+    told(&mut node, Event::Loaded { link: Link(0), at: place(4), timeline: Timeline(1) }, 100);
     told(&mut node, Event::Registered { link: Link(0) }, 110);
     told(&mut node, log(Link(0), 4), 120);
     assert_eq!(node.lease_end(), Some(at(100 + HELD)));
@@ -46,23 +57,23 @@ fn node_loads_registers_reads_the_log_and_only_then_opens() {
         [Effect::Load { link, keep_revoked: false }, Effect::WakeAt { at: at(60_000) }]
     );
     assert_eq!(
-        told(&mut node, Event::Loaded { link, epoch: 4, timeline: Timeline(1) }, 100),
+        told(&mut node, Event::Loaded { link, at: place(4), timeline: Timeline(1) }, 100),
         [
-            Effect::Register { link, member: ME, lease_ms: 15_000, applied: 4 },
+            Effect::Register { link, member: ME, lease_ms: 15_000, applied: place(4) },
             Effect::WakeAt { at: at(100 + PERIOD) }
         ]
     );
     assert_eq!(
         told(&mut node, Event::Registered { link }, 110),
-        [Effect::ReadLog { link, after: 4 }, Effect::WakeAt { at: at(110 + PERIOD) }]
+        [Effect::ReadLog { link, after: place(4) }, Effect::WakeAt { at: at(110 + PERIOD) }]
     );
     assert_eq!(node.lease_end(), None);
     assert_eq!(
         told(&mut node, log(link, 6), 120),
         [
-            Effect::Apply { epoch: 6, changes: "changes" },
+            Effect::Apply { at: place(6), changes: "changes" },
             Effect::OpenUntil { end: at(100 + HELD) }, // from before the registration was sent
-            Effect::Acknowledge { member: ME, epoch: 6 },
+            Effect::Acknowledge { member: ME, at: place(6) },
             Effect::WakeAt { at: at(100 + PERIOD) }
         ]
     );
@@ -86,11 +97,11 @@ fn renewal_writes_reads_applies_and_only_then_extends() {
     assert_eq!(told(&mut node, Event::Tick, 3_099), [Effect::WakeAt { at: at(3_100) }]);
     assert_eq!(
         told(&mut node, Event::Tick, 3_100)[0],
-        Effect::Renew { link, member: ME, lease_ms: 15_000, applied: 4 }
+        Effect::Renew { link, member: ME, lease_ms: 15_000, applied: place(4) }
     );
     assert_eq!(
         told(&mut node, Event::Renewed { link, found: true }, 3_500)[0],
-        Effect::ReadLog { link, after: 4 }
+        Effect::ReadLog { link, after: place(4) }
     );
     assert_eq!(
         told(&mut node, log(link, 4), 4_000),
@@ -102,12 +113,12 @@ fn renewal_writes_reads_applies_and_only_then_extends() {
 fn doorbell_reads_at_once_and_acknowledges_after_applying_without_extending() {
     let mut node = holder();
     let read = told(&mut node, Event::Doorbell { epoch: 5 }, 200);
-    assert_eq!(read[0], Effect::ReadLog { link: Link(0), after: 4 });
+    assert_eq!(read[0], Effect::ReadLog { link: Link(0), after: place(4) });
     assert_eq!(
         told(&mut node, log(Link(0), 5), 201),
         [
-            Effect::Apply { epoch: 5, changes: "changes" },
-            Effect::Acknowledge { member: ME, epoch: 5 },
+            Effect::Apply { at: place(5), changes: "changes" },
+            Effect::Acknowledge { member: ME, at: place(5) },
             Effect::WakeAt { at: at(100 + PERIOD) }
         ]
     );
@@ -119,7 +130,7 @@ fn doorbell_for_what_is_applied_is_acknowledged_at_once() {
     let mut node = holder();
     for epoch in [3, 4] {
         let effects = told(&mut node, Event::Doorbell { epoch }, 200);
-        assert_eq!(effects[0], Effect::Acknowledge { member: ME, epoch: 4 });
+        assert_eq!(effects[0], Effect::Acknowledge { member: ME, at: place(4) });
     }
 }
 
@@ -129,7 +140,7 @@ fn doorbell_during_a_reading_is_followed_by_one_more_and_no_further() {
     told(&mut node, Event::Doorbell { epoch: 5 }, 200);
     told(&mut node, Event::Doorbell { epoch: 9_999 }, 201);
     let again = told(&mut node, log(Link(0), 5), 202);
-    assert!(again.contains(&Effect::ReadLog { link: Link(0), after: 5 }));
+    assert!(again.contains(&Effect::ReadLog { link: Link(0), after: place(5) }));
     let quiet = told(&mut node, log(Link(0), 5), 203);
     assert_eq!(quiet, [Effect::WakeAt { at: at(100 + PERIOD) }], "a false bell must not spin");
 }
@@ -149,7 +160,9 @@ fn renewal_that_is_due_goes_before_a_doorbell() {
     told(&mut node, Event::Doorbell { epoch: 5 }, 3_000);
     told(&mut node, Event::Doorbell { epoch: 6 }, 3_050);
     let effects = told(&mut node, log(Link(0), 5), 3_200);
-    assert!(effects.iter().any(|effect| matches!(effect, Effect::Renew { applied: 5, .. })));
+    let renews =
+        |effect: &_| matches!(effect, Effect::Renew { applied, .. } if *applied == place(5));
+    assert!(effects.iter().any(renews));
 }
 
 #[test]
@@ -157,8 +170,8 @@ fn own_write_that_covers_a_doorbell_acknowledges_it() {
     let mut node = holder();
     told(&mut node, Event::Doorbell { epoch: 5 }, 200);
     told(&mut node, Event::Doorbell { epoch: 6 }, 201);
-    let effects = told(&mut node, Event::Applied { epoch: 7 }, 202);
-    assert_eq!(effects[0], Effect::Acknowledge { member: ME, epoch: 7 });
+    let effects = told(&mut node, Event::Applied { at: place(7) }, 202);
+    assert_eq!(effects[0], Effect::Acknowledge { member: ME, at: place(7) });
 }
 
 #[test]
@@ -166,10 +179,10 @@ fn log_that_an_own_write_has_overtaken_is_neither_applied_nor_taken_for_the_past
     let mut node = holder();
     told(&mut node, Event::Tick, 3_100);
     told(&mut node, Event::Renewed { link: Link(0), found: true }, 3_110);
-    told(&mut node, Event::Applied { epoch: 6 }, 3_111);
+    told(&mut node, Event::Applied { at: place(6) }, 3_111);
     let effects = told(&mut node, log(Link(0), 5), 3_112);
     assert_eq!(effects[0], Effect::OpenUntil { end: at(3_100 + HELD) });
-    assert_eq!(node.applied(), 6);
+    assert_eq!(node.applied(), place(6));
 }
 
 #[test]
@@ -230,7 +243,7 @@ fn missing_row_seals_and_registers_under_a_new_incarnation() {
         [
             Effect::Seal,
             Effect::Alarm(Alarm::RowGone),
-            Effect::Register { link: Link(0), member: anew, lease_ms: 15_000, applied: 4 },
+            Effect::Register { link: Link(0), member: anew, lease_ms: 15_000, applied: place(4) },
         ]
     );
     assert_eq!((node.lease_end(), node.member()), (None, anew));
@@ -240,16 +253,16 @@ fn missing_row_seals_and_registers_under_a_new_incarnation() {
 fn registration_of_unknown_outcome_is_tried_again_under_a_new_incarnation() {
     let mut node = fresh();
     told(&mut node, Event::Tick, 0);
-    told(&mut node, Event::Loaded { link: Link(0), epoch: 4, timeline: Timeline(1) }, 100);
+    told(&mut node, Event::Loaded { link: Link(0), at: place(4), timeline: Timeline(1) }, 100);
     told(&mut node, Event::Tick, 100 + PERIOD);
     let anew = Member { incarnation: Incarnation(1), ..ME };
     assert_eq!(
         told(&mut node, Event::Tick, 100 + 2 * PERIOD)[0],
-        Effect::Register { link: Link(1), member: anew, lease_ms: 15_000, applied: 4 }
+        Effect::Register { link: Link(1), member: anew, lease_ms: 15_000, applied: place(4) }
     );
     assert_eq!(
         told(&mut node, Event::Registered { link: Link(1) }, 6_200)[..2],
-        [Effect::Forget { member: ME }, Effect::ReadLog { link: Link(1), after: 4 }]
+        [Effect::Forget { member: ME }, Effect::ReadLog { link: Link(1), after: place(4) }]
     );
 }
 
@@ -272,7 +285,8 @@ fn index_that_was_lost_seals_and_is_loaded_anew_under_a_new_incarnation() {
 fn truth_that_went_backwards_seals_alarms_and_loads_over_what_was_revoked() {
     let log = |link, epoch, in_recovery, timeline| Event::Log {
         link: Link(link),
-        epoch,
+        at: place(epoch),
+        holds: epoch >= 4,
         in_recovery,
         timeline: Timeline(timeline),
         changes: "changes",
@@ -312,13 +326,42 @@ fn doubter() -> Node {
 fn doubt_that_a_newer_timeline_dispels_costs_only_the_time_between() {
     let newer = Event::Log {
         link: Link(1),
-        epoch: 5,
+        at: place(5),
+        holds: true,
         in_recovery: false,
         timeline: Timeline(2),
         changes: "changes",
     };
     let effects = told(&mut doubter(), newer, 3_510);
     assert_eq!(effects[1], Effect::OpenUntil { end: at(3_495 + HELD) });
+}
+
+#[test]
+fn push_of_another_history_is_not_applied_and_the_log_is_read() {
+    let mut node = holder();
+    let pushed = |after, at| Event::Pushed { after, at, changes: "changes" };
+    let other = told(&mut node, pushed(elsewhere(4), elsewhere(5)), 200);
+    assert_eq!(other[0], Effect::ReadLog { link: Link(0), after: place(4) });
+    assert_eq!(node.applied(), place(4));
+    told(&mut node, log(Link(0), 4), 201);
+    let same = told(&mut node, pushed(place(4), place(5)), 202);
+    assert_eq!(same[0], Effect::Apply { at: place(5), changes: "changes" });
+}
+
+/// It was restored and written on before this node looked.
+#[test]
+fn log_that_is_longer_and_holds_something_else_seals() {
+    let mut node = holder();
+    for (link, now) in [(Link(0), 3_100), (Link(1), 3_600)] {
+        assert!(matches!(told(&mut node, Event::Tick, now)[0], Effect::Renew { .. }));
+        told(&mut node, Event::Renewed { link, found: true }, now + 10);
+        let (at, timeline) = (elsewhere(9), Timeline(1));
+        let read =
+            Event::Log { link, at, holds: false, in_recovery: false, timeline, changes: "changes" };
+        assert_eq!(told(&mut node, read, now + 20)[0], Effect::Seal);
+        assert_eq!((node.lease_end(), node.applied()), (None, place(4)));
+    }
+    assert_ne!(node.member(), ME);
 }
 
 #[test]
@@ -347,7 +390,8 @@ fn failover_that_lost_nothing_goes_on_without_loading_again() {
     told(&mut node, Event::Renewed { link: Link(0), found: true }, 3_110);
     let later = Event::Log {
         link: Link(0),
-        epoch: 4,
+        at: place(4),
+        holds: true,
         in_recovery: false,
         timeline: Timeline(2),
         changes: "changes",

@@ -1,4 +1,5 @@
 use super::*;
+use crate::{Epoch, Mark};
 
 const T: BootInstant = BootInstant::from_millis(1_000);
 const EARLY: Timeline = Timeline(1);
@@ -6,8 +7,14 @@ const LATE: Timeline = Timeline(2);
 
 type Effects = Vec<Effect<()>>;
 
+/// In the one history there is, unless a test says otherwise.
+fn place(epoch: Epoch) -> Position {
+    Position { epoch, mark: Some(Mark([1; 32])) }
+}
+
 fn read(link: Link, epoch: Epoch) -> Event<()> {
-    Event::Read { link, epoch, in_recovery: false, timeline: LATE, changes: () }
+    let (at, holds) = (place(epoch), true);
+    Event::Read { link, at, holds, in_recovery: false, timeline: LATE, changes: () }
 }
 
 /// Loaded at epoch 4, and in its first round.
@@ -17,8 +24,8 @@ fn loaded() -> (Rounds, Link) {
     let Some(&Effect::Load { link, keep_revoked: false }) = effects.first() else {
         panic!("{effects:?}")
     };
-    let effects: Effects = rounds.step(Event::Loaded { link, epoch: 4, timeline: LATE }, T);
-    assert_eq!(effects.first(), Some(&Effect::Begin { link, after: 4 }));
+    let effects: Effects = rounds.step(Event::Loaded { link, at: place(4), timeline: LATE }, T);
+    assert_eq!(effects.first(), Some(&Effect::Begin { link, after: place(4) }));
     (rounds, link)
 }
 
@@ -28,7 +35,7 @@ fn resting() -> (Rounds, Link) {
     let effects = rounds.step(read(link, 4), T);
     assert_eq!(
         effects[..2],
-        [Effect::Apply { epoch: 4, changes: () }, Effect::Decide { round: Round(1) }]
+        [Effect::Apply { at: place(4), changes: () }, Effect::Decide { round: Round(1) }]
     );
     (rounds, link)
 }
@@ -48,11 +55,11 @@ fn whoever_asks_at_rest_begins_a_round_and_is_decided_by_it() {
     let (mut rounds, link) = resting();
     let mine = rounds.deciding();
     let effects: Effects = rounds.step(Event::Asked, T);
-    assert_eq!(effects.first(), Some(&Effect::Begin { link, after: 4 }));
+    assert_eq!(effects.first(), Some(&Effect::Begin { link, after: place(4) }));
     let effects = rounds.step(read(link, 7), T);
     assert_eq!(
         effects[..2],
-        [Effect::Apply { epoch: 7, changes: () }, Effect::Decide { round: mine }]
+        [Effect::Apply { at: place(7), changes: () }, Effect::Decide { round: mine }]
     );
     assert!(!begins(&effects), "nobody waits for another one");
 }
@@ -69,7 +76,10 @@ fn any_number_who_ask_during_a_round_share_the_next_one() {
         assert!(!begins(&rounds.step(Event::Asked, T)));
     }
     let effects = rounds.step(read(link, 4), T);
-    assert_eq!(effects[1..3], [Effect::Decide { round: first }, Effect::Begin { link, after: 4 }]);
+    assert_eq!(
+        effects[1..3],
+        [Effect::Decide { round: first }, Effect::Begin { link, after: place(4) }]
+    );
     let effects = rounds.step(read(link, 4), T);
     assert_eq!(effects[1], Effect::Decide { round: second });
     assert!(!begins(&effects));
@@ -137,7 +147,8 @@ fn standby_is_not_believed() {
     for _ in 0..3 {
         let now = T.plus_millis(IDLE_MILLIS);
         assert!(begins(&rounds.step(Event::Tick, now)));
-        let said = Event::Read { link, epoch: 9, in_recovery: true, timeline: LATE, changes: () };
+        let (at, holds, timeline) = (place(9), true, LATE);
+        let said = Event::Read { link, at, holds, in_recovery: true, timeline, changes: () };
         let effects = rounds.step(said, T);
         assert!(matches!(effects[1], Effect::GiveUp { .. }), "{effects:?}");
         link = link.next();
@@ -146,9 +157,11 @@ fn standby_is_not_believed() {
 
 #[test]
 fn truth_that_went_backwards_twice_seals_for_good() {
-    for (epoch, timeline) in [(3, LATE), (4, EARLY)] {
+    for (epoch, holds, timeline) in [(3, false, LATE), (5, false, LATE), (4, true, EARLY)] {
         let (mut rounds, link) = resting();
-        let said = |link| Event::Read { link, epoch, in_recovery: false, timeline, changes: () };
+        let at = place(epoch);
+        let said =
+            |link| Event::Read { link, at, holds, in_recovery: false, timeline, changes: () };
         let later = |times| T.plus_millis(IDLE_MILLIS * times);
         assert!(begins(&rounds.step(Event::Tick, later(1))));
         let effects: Effects = rounds.step(said(link), later(1));
@@ -164,7 +177,7 @@ fn truth_that_went_backwards_twice_seals_for_good() {
 #[test]
 fn own_writes_move_the_beginning_of_the_next_reading() {
     let (mut rounds, link) = resting();
-    let _: Effects = rounds.step(Event::Applied { epoch: 6 }, T);
+    let _: Effects = rounds.step(Event::Applied { at: place(6) }, T);
     let effects: Effects = rounds.step(Event::Asked, T);
-    assert_eq!(effects[0], Effect::Begin { link, after: 6 });
+    assert_eq!(effects[0], Effect::Begin { link, after: place(6) });
 }

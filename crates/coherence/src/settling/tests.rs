@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Incarnation, NodeId};
+use crate::{Incarnation, Mark, NodeId};
 
 const ME: Member = Member { node: NodeId(1), incarnation: Incarnation(10) };
 const OTHER: Member = Member { node: NodeId(2), incarnation: Incarnation(20) };
@@ -10,6 +10,11 @@ const OVER: u64 = 15_325;
 
 fn at(millis: u64) -> BootInstant {
     BootInstant::from_millis(millis)
+}
+
+/// In the one history there is, unless a test says otherwise.
+fn place(epoch: Epoch) -> Position {
+    Position { epoch, mark: Some(Mark([1; 32])) }
 }
 
 fn row(member: Member, applied: Epoch) -> MemberRow {
@@ -43,7 +48,7 @@ fn reads(effects: &[Effect]) -> Vec<Epoch> {
 /// Has committed and applied epoch 7 at 1,000, and asked for the rows.
 fn revoker() -> Settler {
     let mut settler = Settler::new(Timing::default(), Rules::ALL);
-    told(&mut settler, Event::Applied { by: ME, epoch: 7 }, 999);
+    told(&mut settler, Event::Applied { by: ME, at: place(7) }, 999);
     let effects = told(&mut settler, Event::Committed { epoch: 7 }, 1_000);
     assert_eq!(effects[0], Effect::ReadMembers { covers: 7 });
     settler
@@ -81,15 +86,15 @@ fn longest_lease_of_those_missing_counts() {
     let long = MemberRow { lease_ms: 300_000, ..row(OTHER, 6) };
     told(&mut settler, rows(7, &[row(ANEW, 6), long]), 1_001);
     assert!(settled(&told(&mut settler, Event::Tick, 1_000 + OVER)).is_empty());
-    told(&mut settler, Event::Acknowledged { by: OTHER, epoch: 7 }, 20_000);
+    told(&mut settler, Event::Acknowledged { by: OTHER, at: place(7) }, 20_000);
     assert_eq!(settler.waiting(), 0, "the rest had only a short one");
 }
 
 #[test]
 fn direct_acknowledgement_counts_even_if_it_comes_before_the_rows_and_the_commit() {
     let mut settler = Settler::new(Timing::default(), Rules::ALL);
-    told(&mut settler, Event::Acknowledged { by: OTHER, epoch: 7 }, 998);
-    told(&mut settler, Event::Applied { by: ME, epoch: 7 }, 999);
+    told(&mut settler, Event::Acknowledged { by: OTHER, at: place(7) }, 998);
+    told(&mut settler, Event::Applied { by: ME, at: place(7) }, 999);
     told(&mut settler, Event::Committed { epoch: 7 }, 1_000);
     let effects = told(&mut settler, rows(7, &[row(ME, 3), row(OTHER, 6)]), 1_001);
     assert_eq!(settled(&effects), [Settled { epoch: 7, acknowledged: 2, waited_out: 0 }]);
@@ -99,11 +104,53 @@ fn direct_acknowledgement_counts_even_if_it_comes_before_the_rows_and_the_commit
 fn acknowledgement_of_an_earlier_epoch_or_another_incarnation_counts_for_nothing() {
     let mut settler = revoker();
     told(&mut settler, rows(7, &[row(ME, 3), row(ANEW, 6)]), 1_001);
-    told(&mut settler, Event::Acknowledged { by: OTHER, epoch: 7 }, 1_002);
-    told(&mut settler, Event::Acknowledged { by: ANEW, epoch: 6 }, 1_003);
+    told(&mut settler, Event::Acknowledged { by: OTHER, at: place(7) }, 1_002);
+    told(&mut settler, Event::Acknowledged { by: ANEW, at: place(6) }, 1_003);
     assert_eq!(settler.waiting(), 1);
-    told(&mut settler, Event::Acknowledged { by: ANEW, epoch: 8 }, 1_004);
+    told(&mut settler, Event::Acknowledged { by: ANEW, at: place(7) }, 1_004);
     assert_eq!(settler.waiting(), 0);
+}
+
+#[test]
+fn acknowledgement_of_what_is_not_here_yet_counts_once_it_is() {
+    let mut settler = revoker();
+    told(&mut settler, rows(7, &[row(ME, 3), row(OTHER, 6)]), 1_001);
+    told(&mut settler, Event::Acknowledged { by: OTHER, at: place(9) }, 1_002);
+    assert_eq!(settler.waiting(), 1, "it may be of another history");
+    told(&mut settler, Event::Applied { by: ME, at: place(9) }, 1_003);
+    assert_eq!(settler.waiting(), 0);
+}
+
+#[test]
+fn acknowledgement_of_another_history_counts_for_nothing() {
+    let elsewhere = |epoch| Position { epoch, mark: Some(Mark([2; 32])) };
+    let mut settler = revoker();
+    told(&mut settler, rows(7, &[row(ME, 3), row(OTHER, 6)]), 1_001);
+    for epoch in [7, 9] {
+        told(&mut settler, Event::Acknowledged { by: OTHER, at: elsewhere(epoch) }, 1_002);
+    }
+    told(&mut settler, Event::Applied { by: ME, at: place(9) }, 1_003);
+    assert_eq!(settler.waiting(), 1);
+    let effects = told(&mut settler, Event::Tick, 1_000 + OVER);
+    assert_eq!(settled(&effects), [Settled { epoch: 7, acknowledged: 1, waited_out: 1 }]);
+}
+
+#[test]
+fn own_commit_is_known_before_the_index_has_applied_it() {
+    let mut settler = revoker();
+    let behind = Event::MembersBehind { at: place(8), rows: [row(ME, 3), row(OTHER, 6)].to_vec() };
+    told(&mut settler, behind, 1_001);
+    told(&mut settler, Event::Acknowledged { by: OTHER, at: place(8) }, 1_002);
+    assert_eq!(settler.waiting(), 0);
+}
+
+#[test]
+fn places_that_are_remembered_are_bounded() {
+    let mut settler = revoker();
+    for epoch in 8..9 + 2 * PASSED_MAX as Epoch {
+        told(&mut settler, Event::Applied { by: ME, at: place(epoch) }, 1_001);
+    }
+    assert_eq!(settler.passed.len(), PASSED_MAX);
 }
 
 #[test]
@@ -119,7 +166,7 @@ fn own_index_has_to_have_applied_it_too() {
     let mut settler = Settler::new(Timing::default(), Rules::ALL);
     told(&mut settler, Event::Committed { epoch: 7 }, 1_000);
     assert!(settled(&told(&mut settler, rows(7, &[row(OTHER, 7)]), 1_001)).is_empty());
-    let effects = told(&mut settler, Event::Applied { by: ME, epoch: 7 }, 1_002);
+    let effects = told(&mut settler, Event::Applied { by: ME, at: place(7) }, 1_002);
     assert_eq!(settled(&effects).len(), 1);
 }
 
@@ -134,7 +181,7 @@ fn rows_from_a_server_that_does_not_know_of_the_commit_are_not_believed() {
 #[test]
 fn reading_that_began_before_a_commit_does_not_cover_it() {
     let mut settler = revoker();
-    told(&mut settler, Event::Applied { by: ME, epoch: 8 }, 1_001);
+    told(&mut settler, Event::Applied { by: ME, at: place(8) }, 1_001);
     assert!(reads(&told(&mut settler, Event::Committed { epoch: 8 }, 1_002)).is_empty());
     let effects = told(&mut settler, rows(7, &[row(ME, 3)]), 1_003);
     assert_eq!(
@@ -150,9 +197,11 @@ fn one_acknowledgement_settles_all_that_came_before_in_order() {
     for epoch in [9, 8, 10] {
         told(&mut settler, Event::Committed { epoch }, 1_001);
     }
-    told(&mut settler, Event::Applied { by: ME, epoch: 10 }, 1_002);
+    for epoch in [9, 10] {
+        told(&mut settler, Event::Applied { by: ME, at: place(epoch) }, 1_002);
+    }
     told(&mut settler, rows(10, &[row(ME, 3), row(OTHER, 6)]), 1_003);
-    let effects = told(&mut settler, Event::Acknowledged { by: OTHER, epoch: 9 }, 1_004);
+    let effects = told(&mut settler, Event::Acknowledged { by: OTHER, at: place(9) }, 1_004);
     let epochs: Vec<_> = settled(&effects).iter().map(|settled| settled.epoch).collect();
     assert_eq!((epochs, settler.waiting()), (alloc::vec![7, 8, 9], 1));
 }
@@ -183,7 +232,7 @@ fn node_that_is_buried_was_waited_for_by_whatever_it_was_missing_from() {
     told(&mut settler, rows(7, &[row(ME, 3), row(OTHER, 6)]), 1_001);
     told(&mut settler, Event::Committed { epoch: 8 }, 4_000);
     told(&mut settler, rows(8, &[row(ME, 3)]), 9_000);
-    let effects = told(&mut settler, Event::Applied { by: ME, epoch: 8 }, 9_001);
+    let effects = told(&mut settler, Event::Applied { by: ME, at: place(8) }, 9_001);
     let nobody = Settled { epoch: 8, acknowledged: 1, waited_out: 0 };
     assert_eq!(settled(&effects), [nobody], "its rows were read when that one was gone");
 }
@@ -191,11 +240,12 @@ fn node_that_is_buried_was_waited_for_by_whatever_it_was_missing_from() {
 #[test]
 fn node_that_has_acknowledged_before_its_row_went_away_was_not_waited_for() {
     let mut settler = Settler::new(Timing::default(), Rules::ALL);
+    let rows_behind = [row(ME, 7), row(OTHER, 6)].to_vec();
+    told(&mut settler, Event::MembersBehind { at: place(7), rows: rows_behind }, 999);
     told(&mut settler, Event::Committed { epoch: 7 }, 1_000);
-    told(&mut settler, rows(7, &[row(ME, 7), row(OTHER, 6)]), 1_001);
-    told(&mut settler, Event::Acknowledged { by: OTHER, epoch: 7 }, 1_002);
+    told(&mut settler, Event::Acknowledged { by: OTHER, at: place(7) }, 1_002);
     told(&mut settler, rows(7, &[row(ME, 7)]), 1_003);
-    let effects = told(&mut settler, Event::Applied { by: ME, epoch: 7 }, 1_004);
+    let effects = told(&mut settler, Event::Applied { by: ME, at: place(7) }, 1_004);
     assert_eq!(settled(&effects), [Settled { epoch: 7, acknowledged: 1, waited_out: 0 }]);
 }
 
@@ -216,7 +266,7 @@ fn late_answer_does_not_replace_a_newer_one() {
     told(&mut settler, Event::Tick, 4_000);
     told(&mut settler, rows(9, &[row(ME, 3), row(OTHER, 6)]), 4_001);
     told(&mut settler, rows(7, &[row(ME, 3)]), 4_002);
-    told(&mut settler, Event::Applied { by: ME, epoch: 9 }, 4_003);
+    told(&mut settler, Event::Applied { by: ME, at: place(9) }, 4_003);
     assert_eq!(settler.waiting(), 2, "the other is waited for");
 }
 
@@ -240,7 +290,7 @@ fn acknowledgements_of_strangers_do_not_fill_the_memory() {
     let mut settler = revoker();
     for stranger in 0..2 * HEARD_MAX as u128 {
         let by = Member { node: NodeId(9), incarnation: Incarnation(stranger) };
-        told(&mut settler, Event::Acknowledged { by, epoch: 7 }, 1_001);
+        told(&mut settler, Event::Acknowledged { by, at: place(7) }, 1_001);
     }
     assert_eq!(settler.heard.len(), HEARD_MAX);
     told(&mut settler, rows(7, &[row(OTHER, 6)]), 1_002);
@@ -251,8 +301,8 @@ fn acknowledgements_of_strangers_do_not_fill_the_memory() {
 fn rows_read_behind_the_commit_are_not_read_again_at_once() {
     let mut settler = Settler::new(Timing::default(), Rules::ALL);
     let behind = vec![row(ME, 3), row(OTHER, 6)];
-    told(&mut settler, Event::MembersBehind { epoch: 7, rows: behind }, 999);
-    told(&mut settler, Event::Applied { by: ME, epoch: 7 }, 999);
+    told(&mut settler, Event::MembersBehind { at: place(7), rows: behind }, 999);
+    told(&mut settler, Event::Applied { by: ME, at: place(7) }, 999);
     let effects = told(&mut settler, Event::Committed { epoch: 7 }, 1_000);
     assert_eq!(effects, [Effect::WakeAt { at: at(1_030) }]);
     assert_eq!(reads(&told(&mut settler, Event::Tick, 1_030)), [7]);

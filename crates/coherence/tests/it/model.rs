@@ -48,6 +48,8 @@ pub struct Bounds {
     pub stops: u8,
     pub failovers: u8,
     pub restores: u8,
+    /// The backup is a moment old, nodes hold leases throughout, and others write on at once.
+    pub overtaken: bool,
     /// Changes that do not concern the token.
     pub others: u8,
     /// The revocation may share its transaction with them.
@@ -79,6 +81,7 @@ impl Bounds {
             stops: 0,
             failovers: 0,
             restores: 0,
+            overtaken: false,
             others: 0,
             batches: false,
             fetches: 0,

@@ -6,7 +6,7 @@
 //! never taken is a pause: nothing here has a clock.
 
 use rescind_coherence::rounds::{Effect, Event, Round, Rounds};
-use rescind_coherence::{BootInstant, Link, Rule, Rules, Timeline};
+use rescind_coherence::{BootInstant, Link, Position, Rule, Rules, Timeline};
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
 /// Far from any deadline; and past all of them.
@@ -134,14 +134,16 @@ impl Model for World {
                 else {
                     return None;
                 };
-                let (epoch, timeline) = (u64::from(revoked), Timeline(1));
+                let (at, timeline) = (place(u64::from(revoked)), Timeline(1));
                 if loads {
                     state.index_knows = revoked;
-                    state.tell(Event::Loaded { link, epoch, timeline }, NOW);
+                    state.tell(Event::Loaded { link, at, timeline }, NOW);
                 } else {
                     let in_recovery = false;
                     let changes = revoked;
-                    state.tell(Event::Read { link, epoch, in_recovery, timeline, changes }, NOW);
+                    let holds = true;
+                    state
+                        .tell(Event::Read { link, at, holds, in_recovery, timeline, changes }, NOW);
                 }
             }
             Action::Fail => {
@@ -215,4 +217,9 @@ fn round_that_began_before_the_question_accepts_late() {
     let checker = World(rules).checker().threads(2).finish_when(failure).spawn_bfs().join();
     let path = checker.discovery("P").expect("a late accept");
     println!("{:?}", path.into_actions());
+}
+
+/// There is one history.
+fn place(epoch: u64) -> Position {
+    Position { epoch, mark: None }
 }

@@ -4,13 +4,13 @@
 //! ticks, with the link that it was sent over; the machine ignores what belongs to a link that it
 //! has given up.
 
-use super::Here;
 use super::requests::{self, Row};
 use super::settling::Told;
+use super::{Here, place};
 use rescind_coherence::node::{Alarm, Effect, Event};
-use rescind_coherence::{BootInstant, Member, Node};
+use rescind_coherence::{BootInstant, Member, Node, Position};
 use rescind_guard::Guard;
-use rescind_store::{Applied, Epoch, LogPage};
+use rescind_store::{Applied, LogPage};
 use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -98,8 +98,8 @@ impl Lease {
                 match self.carry_out(effect) {
                     Next::Effect => {}
                     // The rest of this step rests on what could not be done.
-                    Next::Tell(event) => {
-                        told = Some(event);
+                    Next::Lost => {
+                        told = Some(Event::IndexLost);
                         break;
                     }
                     Next::End => return false,
@@ -122,7 +122,7 @@ impl Lease {
             Effect::Apply { changes, .. } => return self.apply(changes),
             Effect::OpenUntil { end } => self.here.guard.open_until(end),
             Effect::Seal => self.here.guard.close(),
-            Effect::Acknowledge { member, epoch } => self.acknowledge(member, epoch),
+            Effect::Acknowledge { member, at } => self.acknowledge(member, at),
             Effect::Disconnect { .. } => self.disconnect(),
             Effect::WakeAt { at } => self.wake_at = at,
             Effect::Unregister { link, member } => self.unregister(link, member),
@@ -134,23 +134,23 @@ impl Lease {
     }
 
     /// One that is lost is made good by the next renewal.
-    fn acknowledge(&self, member: Member, epoch: Epoch) {
-        let _ = self.settling.send(Told::Applied { by: member, epoch });
-        self.here.peers.acknowledge(member, epoch);
+    fn acknowledge(&self, member: Member, at: Position) {
+        let _ = self.settling.send(Told::Applied { by: member, at });
+        self.here.peers.acknowledge(member, at);
     }
 
     /// A page that does not fit the index leaves it as it is.
     fn apply(&mut self, page: LogPage) -> Next {
-        let head = page.head;
+        let head = page.head.epoch;
         match self.here.store.apply(page) {
-            Ok(Applied::At(epoch)) if epoch >= head => {
-                let by = self.node.member();
-                let _ = self.settling.send(Told::Applied { by, epoch });
+            Ok(Applied::At(at)) if at.epoch >= head => {
+                let (by, at) = (self.node.member(), place(at));
+                let _ = self.settling.send(Told::Applied { by, at });
                 Next::Effect
             }
             fault => {
                 tracing::warn!(node = &*self.here.name, ?fault, "the index is loaded anew");
-                Next::Tell(Event::IndexLost)
+                Next::Lost
             }
         }
     }
@@ -159,7 +159,8 @@ impl Lease {
 /// What comes after an effect.
 enum Next {
     Effect,
-    Tell(Event<LogPage>),
+    /// The index is not what the machine believes.
+    Lost,
     End,
 }
 

@@ -30,7 +30,7 @@ use peers::Peers;
 pub use peers::{Direct, Listen, Unreached, reach};
 use rescind_coherence::node::Event;
 pub use rescind_coherence::{BootInstant, Rule, Rules, Timing};
-use rescind_coherence::{Incarnation, Member, Node, NodeId};
+use rescind_coherence::{Incarnation, Mark, Member, Node, NodeId, Position};
 use rescind_core::{Digest, TokenId};
 use rescind_guard::Guard;
 use rescind_store::{
@@ -105,6 +105,18 @@ fn node_id(name: &str) -> NodeId {
 /// An incarnation as the machines know it.
 fn of_row(incarnation: u64) -> Incarnation {
     Incarnation(u128::from(incarnation))
+}
+
+/// A place, as the machines know it.
+fn place(at: rescind_store::Position) -> Position {
+    let rescind_store::Position { epoch, mark } = at;
+    Position { epoch, mark: mark.map(|mark| Mark(*mark.as_bytes())) }
+}
+
+/// A place, as the store has it.
+fn stored(at: Position) -> rescind_store::Position {
+    let Position { epoch, mark } = at;
+    rescind_store::Position { epoch, mark: mark.map(|Mark(mark)| Digest::from_bytes(mark)) }
 }
 
 /// The two ends of the queue of what waits to be settled: one for the store, which is made first and
@@ -297,7 +309,7 @@ async fn doorbells(store: Arc<dyn SharedStore>, events: Events, tell: mpsc::Unbo
             }
             Ring::Acknowledged { node, incarnation, applied } => {
                 let by = Member { node: node_id(&node), incarnation: of_row(incarnation) };
-                let _ = tell.send(Told::Acknowledged { by, epoch: applied });
+                let _ = tell.send(Told::Acknowledged { by, at: place(applied) });
             }
         }
     }

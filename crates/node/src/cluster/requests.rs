@@ -1,10 +1,10 @@
 //! What the lease's machine asks of the database. Every request is answered by an event, also one
 //! that fails; whoever gives one up takes its connection with it.
 
-use super::Here;
 use super::lease::Lease;
-use rescind_coherence::Member;
+use super::{Here, place, stored};
 use rescind_coherence::node::{Event, Link, Timeline};
+use rescind_coherence::{Member, Position};
 use rescind_store::{Epoch, Loaded, LogPage, SharedStore};
 use std::pin::pin;
 use std::sync::Arc;
@@ -42,13 +42,13 @@ impl Lease {
         self.request(link, async move {
             let mut load = pin!(store.load());
             // The store bounds the whole; the machine only wants to hear that it goes on.
-            let Loaded { epoch, timeline } = loop {
+            let Loaded { at, timeline } = loop {
                 match timeout(LOADING_EVERY, &mut load).await {
                     Ok(loaded) => break loaded?,
                     Err(_) => drop(events.send(Event::Loading { link }).await),
                 }
             };
-            Ok(Event::Loaded { link, epoch, timeline: Timeline(timeline.into()) })
+            Ok(Event::Loaded { link, at: place(at), timeline: Timeline(timeline.into()) })
         });
     }
 
@@ -57,11 +57,12 @@ impl Lease {
         link: Link,
         member: Member,
         lease_ms: u64,
-        applied: Epoch,
+        applied: Position,
         row: Row,
     ) {
         let (store, node) = (Arc::clone(&self.here.store), self.here.name.to_string());
         let (incarnation, contact) = (incarnation(member), self.here.peers.contact());
+        let applied = stored(applied);
         self.request(link, async move {
             Ok(match row {
                 Row::New => {
@@ -70,11 +71,11 @@ impl Lease {
                         node,
                         incarnation,
                         lease_ms,
-                        applied,
+                        applied: applied.epoch,
                         renewals,
                         contact,
                     };
-                    store.register(&row).await?;
+                    store.register(&row, applied.mark).await?;
                     Event::Registered { link }
                 }
                 Row::Known => {
@@ -85,13 +86,13 @@ impl Lease {
         });
     }
 
-    pub(super) fn read_log(&mut self, link: Link, after: Epoch) {
+    pub(super) fn read_log(&mut self, link: Link, after: Position) {
         let store = Arc::clone(&self.here.store);
         self.request(link, async move {
-            let page = store.read_log(after).await?;
-            let (epoch, in_recovery) = (page.head, page.in_recovery);
+            let page = store.read_log(stored(after)).await?;
+            let (at, holds, in_recovery) = (place(page.head), page.holds, page.in_recovery);
             let timeline = Timeline(page.timeline.into());
-            Ok(Event::Log { link, epoch, in_recovery, timeline, changes: page })
+            Ok(Event::Log { link, at, holds, in_recovery, timeline, changes: page })
         });
     }
 
@@ -150,10 +151,10 @@ pub(super) async fn write_acknowledgements(here: Here) {
             sleep(WRITTEN_WITHIN).await;
         }
         let told = *acknowledged.borrow_and_update();
-        let Some((member, epoch)) = told.filter(|_| told != written) else { continue };
-        match here.store.acknowledge(&here.name, incarnation(member), epoch).await {
+        let Some((member, at)) = told.filter(|_| told != written) else { continue };
+        match here.store.acknowledge(&here.name, incarnation(member), stored(at)).await {
             Ok(_) => written = told,
-            Err(error) => tracing::debug!(%error, epoch, "an acknowledgement was not written"),
+            Err(error) => tracing::debug!(%error, at.epoch, "an acknowledgement was not written"),
         }
     }
 }

@@ -4,13 +4,13 @@
 //! It stands in the place of [`lease`](super::lease). At most one request is under way; its answer
 //! comes back with the link that it was sent over.
 
-use super::Here;
 use super::lease::{Inbox, Trouble, sleep_until};
 use super::requests::why;
 use super::settling::Told;
+use super::{Here, place, stored};
 use rescind_coherence::node::{Alarm, Event as Outside, Link, Timeline};
 use rescind_coherence::rounds::{Effect, Event};
-use rescind_coherence::{BootInstant, Member, Proof, Round, Rounds, Rules};
+use rescind_coherence::{BootInstant, Member, Position, Proof, Round, Rounds, Rules};
 use rescind_guard::Refusal;
 use rescind_store::{Applied, LoadError, Loaded, LogPage, SharedStore};
 use std::collections::BTreeMap;
@@ -105,7 +105,7 @@ impl ReadThrough {
                 told = self.inbox.recv() => match told {
                     // Whoever has revoked something here may wait for this memory, too.
                     Some(Outside::Doorbell { .. }) => Event::Asked,
-                    Some(Outside::Applied { epoch }) => Event::Applied { epoch },
+                    Some(Outside::Applied { at }) => Event::Applied { at },
                     Some(Outside::Stop) | None => break,
                     Some(_) => continue,
                 },
@@ -161,10 +161,10 @@ impl ReadThrough {
 
     /// A page that does not fit the index leaves it as it is.
     fn apply(&mut self, page: LogPage) -> Option<Event<LogPage>> {
-        let head = page.head;
+        let head = page.head.epoch;
         match self.here.store.apply(page) {
-            Ok(Applied::At(epoch)) if epoch >= head => {
-                let _ = self.settling.send(Told::Applied { by: self.own, epoch });
+            Ok(Applied::At(at)) if at.epoch >= head => {
+                let _ = self.settling.send(Told::Applied { by: self.own, at: place(at) });
                 None
             }
             fault => {
@@ -206,13 +206,13 @@ impl ReadThrough {
         let (store, tell) = (Arc::clone(&self.here.store), self.tell.clone());
         self.request(link, async move {
             let mut load = pin!(store.load());
-            let Loaded { epoch, timeline } = loop {
+            let Loaded { at, timeline } = loop {
                 match timeout(LOADING_EVERY, &mut load).await {
                     Ok(loaded) => break loaded?,
                     Err(_) => drop(tell.send(Event::Loading { link })),
                 }
             };
-            Ok(Event::Loaded { link, epoch, timeline: Timeline(timeline.into()) })
+            Ok(Event::Loaded { link, at: place(at), timeline: Timeline(timeline.into()) })
         });
     }
 
@@ -254,13 +254,13 @@ impl ReadThrough {
 fn read(
     store: &Arc<dyn SharedStore>,
     link: Link,
-    after: rescind_store::Epoch,
+    after: Position,
 ) -> impl Future<Output = Result<Event<LogPage>, LoadError>> + Send + 'static {
     let store = Arc::clone(store);
     async move {
-        let page = store.read_log_of_primary(after).await?;
-        let (epoch, in_recovery) = (page.head, page.in_recovery);
+        let page = store.read_log_of_primary(stored(after)).await?;
+        let (at, holds, in_recovery) = (place(page.head), page.holds, page.in_recovery);
         let timeline = Timeline(page.timeline.into());
-        Ok(Event::Read { link, epoch, in_recovery, timeline, changes: page })
+        Ok(Event::Read { link, at, holds, in_recovery, timeline, changes: page })
     }
 }

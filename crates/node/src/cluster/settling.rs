@@ -1,11 +1,13 @@
 //! The loop that waits for other nodes: one `coherence::Settler` for all that was revoked here, and
 //! a `coherence::Reaper` that buries the rows of the dead.
 
-use super::Here;
 use super::lease::{Events, sleep_until};
 use super::requests;
+use super::{Here, place};
 use rescind_coherence::settling::{Effect, Event};
-use rescind_coherence::{BootInstant, DeadRow, Member, MemberRow, Reaper, Rules, Settler, Timing};
+use rescind_coherence::{
+    BootInstant, DeadRow, Member, MemberRow, Position, Reaper, Rules, Settler, Timing,
+};
 use rescind_store::{Committed, Epoch, Roll, Settled};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,9 +26,9 @@ pub(super) enum Asked {
 #[derive(Debug)]
 pub(super) enum Told {
     /// This node's own index is here.
-    Applied { by: Member, epoch: Epoch },
+    Applied { by: Member, at: Position },
     /// Another node says so.
-    Acknowledged { by: Member, epoch: Epoch },
+    Acknowledged { by: Member, at: Position },
     /// The rows may have changed.
     Look,
     /// The rows as they were read, if they could be; for whoever waits for an epoch that they
@@ -112,11 +114,11 @@ impl Settlements {
     }
 
     fn committed(&mut self, Committed { page, members }: Committed) {
-        let epoch = page.head;
-        self.rung = self.rung.max(epoch);
+        let at = place(page.head);
+        self.rung = self.rung.max(at.epoch);
         self.here.peers.push(&page);
         let rows = self.saw(&members);
-        self.step(Event::MembersBehind { epoch, rows });
+        self.step(Event::MembersBehind { at, rows });
     }
 
     /// Its commit has returned. The index was changed before, by whoever published it.
@@ -129,21 +131,21 @@ impl Settlements {
         self.looks = 0;
         self.waiting.entry(epoch).or_default().push(answer);
         if let Ok(Some(applied)) = self.here.store.applied() {
-            self.step(Event::Applied { by: self.own, epoch: applied });
-            let _ =
-                self.events.try_send(rescind_coherence::node::Event::Applied { epoch: applied });
+            let at = place(applied);
+            self.step(Event::Applied { by: self.own, at });
+            let _ = self.events.try_send(rescind_coherence::node::Event::Applied { at });
         }
         self.step(Event::Committed { epoch });
     }
 
     fn hear(&mut self, told: Told) {
         match told {
-            Told::Applied { by, epoch } => {
+            Told::Applied { by, at } => {
                 self.own = by;
-                self.step(Event::Applied { by, epoch });
+                self.step(Event::Applied { by, at });
             }
             Told::Look => self.step(Event::RowsChanged),
-            Told::Acknowledged { by, epoch } => self.step(Event::Acknowledged { by, epoch }),
+            Told::Acknowledged { by, at } => self.step(Event::Acknowledged { by, at }),
             Told::Members { covers, read: Some(roll) } => {
                 let rows = self.saw(&roll);
                 if let Some(covers) = covers {

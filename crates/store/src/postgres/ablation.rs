@@ -17,6 +17,9 @@ pub(super) const GAPLESS_EPOCHS: &str = "gapless-epochs";
 /// and memory asks again.
 pub(super) const PUSH_FOLLOWS: &str = "push-follows";
 
+/// An acknowledgement counts only in the history that it was given in.
+pub(super) const ACKNOWLEDGE_OF_ONE_HISTORY: &str = "acknowledge-of-one-history";
+
 /// A statement that marks what it changes with the next epoch. Without the lock, with the number
 /// that was drawn.
 pub(super) fn marking(statement: &'static str) -> Cow<'static, str> {

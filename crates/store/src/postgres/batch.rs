@@ -10,18 +10,17 @@ use super::{
     connection::Session,
     fault::Fault,
     job::{Body, Job, Ran},
-    log, members,
+    members,
     revoking::{self, Ended, Revoking},
-    rows::signed,
+    rows::{digest_of, signed},
     tx::{Parameter, Tx},
 };
 use crate::{
-    KeyRing, Roll,
+    KeyRing, Position, Roll,
     outage::{Outage, chain},
 };
-use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::{FutureExt, join};
-use rescind_core::{Digest, audit};
+use rescind_core::audit;
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::time::timeout;
 use tokio_postgres::SimpleQueryMessage;
@@ -35,12 +34,12 @@ pub(super) const COMMITTED: &str = "rescind_epoch";
 /// One message of three statements: every answer that is sent by itself wakes this process up, which
 /// takes longer than the statement.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
-    SELECT n, pg_walfile_name(pg_current_wal_lsn()) FROM epoch FOR UPDATE;
+    SELECT n, encode(mark, 'base64') FROM epoch FOR UPDATE;
     SELECT seq, encode(hash, 'base64') FROM audit ORDER BY seq DESC LIMIT 1";
 /// Without the lock, for the test that shows why there is one: numbers of a sequence (that goes up in
 /// hundreds), and an audit trail that is numbered by it too.
 const BEGIN_DRAWN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
-    SELECT nextval('drawn'), pg_walfile_name(pg_current_wal_lsn());
+    SELECT nextval('drawn'), NULL;
     SELECT last_value, encode(hash, 'base64') FROM drawn, audit ORDER BY seq DESC LIMIT 1";
 const SAVEPOINT: &str = "SAVEPOINT job";
 const RELEASE: &str = "RELEASE SAVEPOINT job";
@@ -87,12 +86,15 @@ fn books(begun: &[SimpleQueryMessage]) -> Option<Books> {
         _ => None,
     });
     let (epoch, head) = (rows.next()?, rows.next());
-    let timeline = log::timeline_of(epoch.get(1)?);
-    let head = head.map_or(Some((0, audit::GENESIS)), |row| {
-        let hash = STANDARD.decode(row.get(1)?).ok()?;
-        Some((row.get(0)?.parse().ok()?, Digest::from_bytes(hash.try_into().ok()?)))
-    });
-    Some(Books::new(epoch.get(0)?.parse().ok()?, timeline, head?))
+    let mark = match epoch.get(1) {
+        Some(mark) => Some(digest_of(mark)?),
+        None => None,
+    };
+    let head = match head {
+        Some(row) => (row.get(0)?.parse().ok()?, digest_of(row.get(1)?)?),
+        None => (0, audit::GENESIS),
+    };
+    Some(Books::new(Position { epoch: epoch.get(0)?.parse().ok()?, mark }, head))
 }
 
 /// What became of the revocations that were sent with the beginning. If anything went wrong with
@@ -218,7 +220,7 @@ pub(super) async fn commit(
 }
 
 async fn read_members(tx: &Tx) -> Option<Roll> {
-    if tx.books.epoch == tx.books.start {
+    if !tx.books.is_raised() {
         return None;
     }
     let rows = tx.session.rows(members::ALL, &[]).await.ok()?;
@@ -229,7 +231,7 @@ async fn write_down_and_commit(tx: &Tx, notify: bool, patience: Duration) -> Res
     let ends = Ends::of(tx, notify);
     let asked = ends.parameters();
     let unwritten = |fault: Fault| fault.outage();
-    let end = match (tx.books.epoch > tx.books.start, tx.books.entries.is_empty()) {
+    let end = match (tx.books.is_raised(), tx.books.entries.is_empty()) {
         (true, _) => Some((RAISED, &asked[..])),
         (false, false) => Some((ENTRIES, &asked[..ENTRIES_COLUMNS])),
         (false, true) => None,
@@ -269,10 +271,10 @@ const RAISED: &str = "WITH entries AS (
         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[],
             $6::text[], $7::bytea[])
     ), logged AS (
-        INSERT INTO revocation_log (seq, what, subject, reason, at)
-        SELECT * FROM unnest($8::bigint[], $9::text[], $10::text[], $11::text[], $12::bigint[])
-    ), raised AS (UPDATE epoch SET n = greatest(n, $13::bigint))
-    SELECT pg_notify($14, ($13::bigint)::text) WHERE $15";
+        INSERT INTO revocation_log (seq, what, subject, reason, at, mark)
+        SELECT *, $14::bytea FROM unnest($8::bigint[], $9::text[], $10::text[], $11::text[], $12::bigint[])
+    ), raised AS (UPDATE epoch SET n = greatest(n, $13::bigint), mark = $14::bytea)
+    SELECT pg_notify($15, ($13::bigint)::text) WHERE $16";
 
 /// What stands in the books, column by column.
 struct Ends<'a> {
@@ -289,12 +291,13 @@ struct Ends<'a> {
     reasons: Vec<&'a str>,
     raised_at: Vec<i64>,
     epoch: i64,
+    mark: &'a [u8],
     notify: bool,
 }
 
 impl<'a> Ends<'a> {
     fn of(tx: &'a Tx, notify: bool) -> Self {
-        let Books { entries, log, epoch, .. } = &tx.books;
+        let Books { entries, log, epoch, head, .. } = &tx.books;
         Self {
             seqs: entries.iter().map(|(entry, _)| signed(entry.seq)).collect(),
             times: entries.iter().map(|(entry, _)| entry.at.as_millis()).collect(),
@@ -309,11 +312,12 @@ impl<'a> Ends<'a> {
             reasons: log.iter().map(|entry| &*entry.reason).collect(),
             raised_at: log.iter().map(|entry| entry.at.as_millis()).collect(),
             epoch: signed(*epoch),
+            mark: head.as_bytes(),
             notify,
         }
     }
 
-    fn parameters(&self) -> [Parameter<'_>; 15] {
+    fn parameters(&self) -> [Parameter<'_>; 16] {
         [
             &self.seqs,
             &self.times,
@@ -328,6 +332,7 @@ impl<'a> Ends<'a> {
             &self.reasons,
             &self.raised_at,
             &self.epoch,
+            &self.mark,
             &COMMITTED,
             &self.notify,
         ]

@@ -5,7 +5,7 @@
 //! they have become is written once. A job that is undone takes back what it has counted: see
 //! [`Mark`].
 
-use crate::{By, Change, Epoch, LogPage};
+use crate::{By, Change, Epoch, LogPage, Position};
 use rescind_core::{Digest, Timestamp, audit};
 
 /// Revocations that are handed on to other nodes at once: a full batch, and one of all that an owner
@@ -15,15 +15,14 @@ const PUSHED_MAX: usize = 512;
 /// What the batch leaves behind, until it is written down.
 pub(super) struct Books {
     /// At the beginning of the batch.
-    pub(super) start: Epoch,
-    /// Of the server's history.
-    timeline: u32,
+    pub(super) start: Position,
     pub(super) epoch: Epoch,
     pub(super) log: Vec<LogEntry>,
     pub(super) entries: Vec<(audit::Entry, Digest)>,
     pub(super) told: Vec<Told>,
     seq: u64,
-    head: Digest,
+    /// Of the audit chain.
+    pub(super) head: Digest,
 }
 
 pub(super) struct LogEntry {
@@ -58,24 +57,37 @@ pub(super) struct Mark {
 }
 
 impl Books {
-    pub(super) fn new(epoch: Epoch, timeline: u32, (seq, head): (u64, Digest)) -> Self {
+    pub(super) fn new(start: Position, (seq, head): (u64, Digest)) -> Self {
         let (log, entries, told) = (Vec::new(), Vec::new(), Vec::new());
-        Self { start: epoch, timeline, epoch, log, entries, told, seq, head }
+        Self { start, epoch: start.epoch, log, entries, told, seq, head }
+    }
+
+    /// Whether verifiers hold anything that the batch has changed.
+    pub(super) fn is_raised(&self) -> bool {
+        self.epoch > self.start.epoch
+    }
+
+    /// Where the batch leads to. The audit chain stands for all that was ever done, so its head marks
+    /// the place.
+    pub(super) fn end(&self) -> Position {
+        if !self.is_raised() {
+            return self.start;
+        }
+        Position { epoch: self.epoch, mark: Some(self.head) }
     }
 
     /// For whoever has applied everything up to the beginning of this batch. Other changes than
     /// revocations are rare, and larger: those are read in the log.
     pub(super) fn page(&self) -> LogPage {
         let raised = || self.told.iter().filter(|told| told.raised);
-        let unsayable = raised().count() > PUSHED_MAX || raised().any(Told::is_no_revocation);
-        // Without a timeline nobody could tell whether it is the same history.
-        let too_far = unsayable || self.timeline == 0;
+        let too_far = raised().count() > PUSHED_MAX || raised().any(Told::is_no_revocation);
         let changes = raised().filter(|_| !too_far).map(|told| told.change.clone()).collect();
         LogPage {
             after: self.start,
-            head: self.epoch,
+            head: self.end(),
+            holds: true,
             in_recovery: false,
-            timeline: self.timeline,
+            timeline: 0,
             too_far,
             changes,
         }

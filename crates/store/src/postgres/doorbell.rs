@@ -5,8 +5,11 @@
 //! of them. So nothing rests on it but speed. After each new connection the bell says "look", for
 //! whatever was missed meanwhile.
 
-use super::{batch::COMMITTED, connection::Connector, fault::Fault, members::APPLIED};
-use crate::{Bell, Ring, outage::chain};
+use super::{
+    batch::COMMITTED, connection::Connector, fault::Fault, members::APPLIED, rows::digest_of,
+};
+use crate::{Bell, Position, Ring, outage::chain};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::oneshot,
@@ -69,6 +72,17 @@ fn read(told: &Notification) -> Option<Ring> {
         return told.payload().parse().ok().map(Ring::Committed);
     }
     let mut words = told.payload().split(' ');
-    let (applied, incarnation) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-    Some(Ring::Acknowledged { node: words.next()?.into(), incarnation, applied })
+    let (epoch, mark) = (words.next()?.parse().ok()?, words.next()?);
+    let mark = if mark == UNMARKED { None } else { Some(digest_of(mark)?) };
+    let (incarnation, node) = (words.next()?.parse().ok()?, words.next()?.into());
+    Some(Ring::Acknowledged { node, incarnation, applied: Position { epoch, mark } })
 }
+
+/// In words: the epoch, its mark, the node's incarnation, its name.
+pub(super) fn acknowledgement(node: &str, incarnation: u64, applied: &Position) -> String {
+    let mark = applied.mark.map_or(UNMARKED.into(), |mark| STANDARD.encode(mark.as_bytes()));
+    format!("{} {mark} {incarnation} {node}", applied.epoch)
+}
+
+/// In the place of a mark.
+const UNMARKED: &str = "-";

@@ -66,7 +66,7 @@ async fn run(connector: &Connector, memory: &Memory, keys: &KeyRing) -> Result<L
 
 async fn tell_all(session: &Session, memory: &Memory, keys: &KeyRing) -> Result<Loaded, Unopened> {
     session.batch_execute(BEGIN).await?;
-    let LogPage { head: epoch, timeline, .. } = log::head(session).await?;
+    let LogPage { head: at, timeline, .. } = log::head(session).await?;
     let owners = format!("SELECT {OWNER_COLUMNS} FROM owners ORDER BY seq");
     // First: an owner stands before its tokens.
     tell(session, memory, &owners, |row| Ok(Change::Owner(Columns::of(row).owner()?))).await?;
@@ -83,8 +83,8 @@ async fn tell_all(session: &Session, memory: &Memory, keys: &KeyRing) -> Result<
         Ok(Change::Issued { record, material })
     })
     .await?;
-    memory.loaded(epoch).map_err(failed)?;
-    Ok(Loaded { epoch, timeline })
+    memory.loaded(at).map_err(failed)?;
+    Ok(Loaded { at, timeline })
 }
 
 async fn tell(

@@ -8,8 +8,9 @@ use super::{
     connection::Session,
     fault::Fault,
     rows::{Columns, OWNER_COLUMNS, RECORD_COLUMNS, signed},
+    tx::Parameter,
 };
-use crate::{Change, Epoch, LogPage};
+use crate::{Change, LogPage, Position};
 use futures_util::try_join;
 use rescind_core::TokenState;
 use tokio_postgres::Row;
@@ -19,13 +20,16 @@ use tokio_postgres::Row;
 const CHANGES_MAX: usize = 1 << 16;
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-const HEAD: &str = "SELECT n, pg_is_in_recovery(), CASE WHEN pg_is_in_recovery() THEN NULL
-    ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END FROM epoch";
+/// Where the log ends, and whether it has a place: a row from before there were marks has any.
+const HEAD: &str = "SELECT n, mark, pg_is_in_recovery(), CASE WHEN pg_is_in_recovery() THEN NULL
+    ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END,
+    n >= $1 AND NOT EXISTS (SELECT FROM revocation_log WHERE seq = $1 AND mark <> coalesce($2, ''::bytea)) FROM epoch";
 
 /// On a session that nobody else uses; after an error it must be dropped.
-pub(super) async fn read(session: &Session, after: Epoch) -> Result<LogPage, Fault> {
-    let asked: [&(dyn tokio_postgres::types::ToSql + Sync); 2] =
-        [&signed(after), &(CHANGES_MAX as i64 + 1)];
+pub(super) async fn read(session: &Session, after: Position) -> Result<LogPage, Fault> {
+    let (epoch, limit) = (signed(after.epoch), CHANGES_MAX as i64 + 1);
+    let asked: [Parameter<'_>; 2] = [&epoch, &limit];
+    let place: [Parameter<'_>; 2] = [&epoch, &mark(&after)];
     let queries = queries();
     let statements = try_join!(
         session.prepare_cached(HEAD),
@@ -36,7 +40,7 @@ pub(super) async fn read(session: &Session, after: Epoch) -> Result<LogPage, Fau
     // In one go, since a revocation waits for it.
     let ((), head, owners, bounds, tokens, ()) = try_join!(
         session.batch_execute(BEGIN),
-        session.query_one(&statements.0, &[]),
+        session.query_one(&statements.0, &place),
         session.query(&statements.1, &asked),
         session.query(&statements.2, &asked),
         session.query(&statements.3, &asked),
@@ -55,12 +59,19 @@ pub(super) async fn read(session: &Session, after: Epoch) -> Result<LogPage, Fau
 
 /// Where the log ends, as a page without changes.
 pub(super) async fn head(session: &Session) -> Result<LogPage, Fault> {
-    header(0, &session.query_one(HEAD, &[]).await?)
+    let start = Position::default();
+    let place: [Parameter<'_>; 2] = [&signed(start.epoch), &mark(&start)];
+    header(start, &session.query_one(HEAD, &place).await?)
+}
+
+/// As it stands in a column.
+pub(super) fn mark(at: &Position) -> Option<&[u8]> {
+    at.mark.as_ref().map(|mark| mark.as_bytes().as_slice())
 }
 
 /// A file of the write-ahead log begins with its timeline, in hexadecimal digits. The control file's
 /// is older, right after a failover. Zero is none.
-pub(super) fn timeline_of(walfile: &str) -> u32 {
+fn timeline_of(walfile: &str) -> u32 {
     walfile.get(..8).and_then(|hex| u32::from_str_radix(hex, 16).ok()).unwrap_or_default()
 }
 
@@ -79,13 +90,14 @@ fn queries() -> Queries {
     }
 }
 
-fn header(after: Epoch, row: &Row) -> Result<LogPage, Fault> {
+fn header(after: Position, row: &Row) -> Result<LogPage, Fault> {
     let mut columns = Columns::of(row);
-    let (head, in_recovery) = (columns.count()?, columns.get()?);
-    let timeline = columns.get::<Option<&str>>()?;
+    let head = Position { epoch: columns.count()?, mark: columns.digest_or_null()? };
+    let (in_recovery, timeline) = (columns.get()?, columns.get::<Option<&str>>()?);
     Ok(LogPage {
         after,
         head,
+        holds: columns.get()?,
         in_recovery,
         timeline: timeline.map_or(0, timeline_of),
         too_far: false,

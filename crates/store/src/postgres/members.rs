@@ -5,9 +5,10 @@
 //! is given up half-way, loses its connection with whatever was on its way.
 
 use super::{
-    ablation::{ROW_PER_INCARNATION, keeps},
+    ablation::{ACKNOWLEDGE_OF_ONE_HISTORY, ROW_PER_INCARNATION, keeps},
     batch::COMMITTED,
     connection::{Connector, Session},
+    doorbell,
     durability::{self, DurabilityReport},
     fault::Fault,
     log,
@@ -15,7 +16,7 @@ use super::{
     tx::Parameter,
 };
 use crate::{
-    Contact, Epoch, LogPage, Member, Roll, StoreError,
+    Contact, Epoch, LogPage, Member, Position, Roll, StoreError,
     outage::{Cause, Outage},
 };
 use futures_util::try_join;
@@ -34,7 +35,7 @@ const COMMIT_TIMEOUT: Duration = Duration::from_secs(4);
 /// every other, and leaves nothing behind that would have to be cleaned up. A standby refuses it.
 const WRITE: &str = "BEGIN READ WRITE; SELECT pg_logical_emit_message(true, 'rescind', '')";
 
-/// Told to all nodes when one has applied something: the epoch, its incarnation, its name.
+/// Told to all nodes when one has applied something.
 pub(super) const APPLIED: &str = "rescind_applied";
 
 pub(super) struct Members {
@@ -52,11 +53,11 @@ impl Members {
         Self { own: line(), words: line(), others: line(), log: line() }
     }
 
-    pub(super) async fn read_log(&self, after: Epoch) -> Result<LogPage, StoreError> {
+    pub(super) async fn read_log(&self, after: Position) -> Result<LogPage, StoreError> {
         self.log.read_log(after).await
     }
 
-    pub(super) async fn read_log_of_primary(&self, after: Epoch) -> Result<LogPage, StoreError> {
+    pub(super) async fn read_log_of_primary(&self, after: Position) -> Result<LogPage, StoreError> {
         self.log.read_log_of_primary(after).await
     }
 
@@ -64,20 +65,28 @@ impl Members {
         self.own.durability().await
     }
 
-    pub(super) async fn register(&self, member: &Member) -> Result<(), StoreError> {
+    pub(super) async fn register(
+        &self,
+        member: &Member,
+        mark: Option<Digest>,
+    ) -> Result<(), StoreError> {
         if !keeps(ROW_PER_INCARNATION) {
             let others = "DELETE FROM members WHERE node = $1 AND incarnation <> $2";
             let asked: [Parameter<'_>; 2] = [&member.node, &member.incarnation.cast_signed()];
             self.own.transact(others, &asked).await?;
         }
-        let statement = "INSERT INTO members
+        let said = held("$4", "$8");
+        let statement = format!(
+            "INSERT INTO members
                  (node, incarnation, lease_ms, applied, renewals, address, certificate)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)
+             VALUES ($1, $2, $3, CASE WHEN {said} THEN $4::bigint ELSE 0 END, $5, $6, $7)
              ON CONFLICT (node, incarnation) DO UPDATE SET lease_ms = excluded.lease_ms,
                  applied = excluded.applied, address = excluded.address,
-                 certificate = excluded.certificate, renewals = members.renewals + 1";
+                 certificate = excluded.certificate, renewals = members.renewals + 1"
+        );
         let contact = member.contact.as_ref();
-        let asked: [Parameter<'_>; 7] = [
+        let place = Position { epoch: member.applied, mark };
+        let asked: [Parameter<'_>; 8] = [
             &member.node,
             &member.incarnation.cast_signed(),
             &signed(member.lease_ms),
@@ -85,38 +94,47 @@ impl Members {
             &signed(member.renewals),
             &contact.map(|contact| contact.address.as_str()),
             &contact.map(|contact| contact.certificate.as_bytes().as_slice()),
+            &log::mark(&place),
         ];
-        self.own.transact(statement, &asked).await.map(drop)
+        self.own.transact(&statement, &asked).await.map(drop)
     }
 
     pub(super) async fn renew(
         &self,
         node: &str,
         incarnation: u64,
-        applied: Epoch,
+        applied: Position,
         lease_ms: u64,
     ) -> Result<bool, StoreError> {
-        let statement = "UPDATE members SET renewals = renewals + 1,
-                 applied = greatest(applied, $3), lease_ms = $4
-             WHERE node = $1 AND incarnation = $2 RETURNING 1";
-        let (applied, lease_ms) = (signed(applied), signed(lease_ms));
-        let asked: [Parameter<'_>; 4] = [&node, &incarnation.cast_signed(), &applied, &lease_ms];
-        Ok(!self.own.transact(statement, &asked).await?.is_empty())
+        let said = held("$3", "$5");
+        let statement = format!(
+            "UPDATE members SET renewals = renewals + 1, lease_ms = $4,
+                 applied = CASE WHEN {said} THEN greatest(applied, $3) ELSE applied END
+             WHERE node = $1 AND incarnation = $2 RETURNING 1"
+        );
+        let (epoch, mark) = (signed(applied.epoch), log::mark(&applied));
+        let asked: [Parameter<'_>; 5] =
+            [&node, &incarnation.cast_signed(), &epoch, &signed(lease_ms), &mark];
+        Ok(!self.own.transact(&statement, &asked).await?.is_empty())
     }
 
     pub(super) async fn acknowledge(
         &self,
         node: &str,
         incarnation: u64,
-        applied: Epoch,
+        applied: Position,
     ) -> Result<bool, StoreError> {
-        let statement = "WITH told AS (UPDATE members SET applied = greatest(applied, $3)
-                 WHERE node = $1 AND incarnation = $2 RETURNING 1)
-             SELECT pg_notify($4, $5), set_config('synchronous_commit', 'off', TRUE) FROM told";
-        let payload = format!("{applied} {incarnation} {node}");
-        let asked: [Parameter<'_>; 5] =
-            [&node, &incarnation.cast_signed(), &signed(applied), &APPLIED, &payload];
-        Ok(!self.words.transact(statement, &asked).await?.is_empty())
+        let said = held("$3", "$6");
+        let statement = format!(
+            "WITH told AS (UPDATE members SET applied = greatest(applied, $3)
+                 WHERE node = $1 AND incarnation = $2 AND {said} RETURNING 1)
+             SELECT pg_notify($4, $5), set_config('synchronous_commit', 'off', TRUE) FROM told"
+        );
+        let (epoch, mark) = (signed(applied.epoch), log::mark(&applied));
+        let payload = doorbell::acknowledgement(node, incarnation, &applied);
+        let asked: [Parameter<'_>; 6] =
+            [&node, &incarnation.cast_signed(), &epoch, &APPLIED, &payload, &mark];
+        Ok(!self.words.transact(&statement, &asked).await?.is_empty())
     }
 
     pub(super) async fn ring(&self, epoch: Epoch) -> Result<(), StoreError> {
@@ -149,6 +167,20 @@ impl Members {
              WHERE node = $1 AND incarnation = $2 AND renewals = $3 RETURNING 1";
         let asked: [Parameter<'_>; 3] = [&node, &incarnation.cast_signed(), &signed(renewals)];
         Ok(!self.others.transact(statement, &asked).await?.is_empty())
+    }
+}
+
+/// Whether the log holds a place, of these parameters: what a node has applied of another history says
+/// nothing here. A row from before there were marks has any.
+fn held(epoch: &str, mark: &str) -> String {
+    let held = format!(
+        "(EXISTS (SELECT FROM epoch WHERE n >= {epoch})
+          AND NOT EXISTS (SELECT FROM revocation_log WHERE seq = {epoch} AND mark <> coalesce({mark}, ''::bytea)))"
+    );
+    if keeps(ACKNOWLEDGE_OF_ONE_HISTORY) {
+        held
+    } else {
+        format!("({mark}::bytea IS NULL OR TRUE)")
     }
 }
 
@@ -220,12 +252,12 @@ impl Line {
         .await
     }
 
-    async fn read_log(&self, after: Epoch) -> Result<LogPage, StoreError> {
+    async fn read_log(&self, after: Position) -> Result<LogPage, StoreError> {
         self.ask("the log", async |session: &Session| log::read(session, after).await).await
     }
 
     /// On one connection: another one may lead to another server.
-    async fn read_log_of_primary(&self, after: Epoch) -> Result<LogPage, StoreError> {
+    async fn read_log_of_primary(&self, after: Position) -> Result<LogPage, StoreError> {
         self.ask("a round", async |session: &Session| {
             session.batch_execute(WRITE).await?;
             session.commit(COMMIT_TIMEOUT).await?;

@@ -2,12 +2,12 @@
 //!
 //! The naive way is to tell it of each commit as it comes. With several nodes the commits of others
 //! lie in between, rows are read while they change, and a token that is put in late comes back from
-//! the dead. So one lock holds the follower together with `applied`, the epoch at which it stands,
-//! and everything is decided under it:
+//! the dead. So one lock holds the follower together with `applied`, where it stands, and
+//! everything is decided under it:
 //!
 //! - The changes of an own batch are told as they are, if they follow directly on `applied`.
 //! - Otherwise the log is read, in one snapshot: what has changed after `applied`, as it is now.
-//!   Afterwards the follower stands at exactly the snapshot's epoch.
+//!   Afterwards the follower stands exactly where the snapshot does.
 //! - Something new (or fetched) is put in only if `applied` is not past the epoch at which it was
 //!   read. If it is, the revocation that was told meanwhile was about something that was not there,
 //!   and putting it in now would bring it back. Whoever asks for it next reads it again.
@@ -18,16 +18,16 @@ use super::{
     ablation::{FETCHED_IS_NOT_OLDER, PUSH_FOLLOWS, keeps},
     books::Books,
 };
-use crate::{Change, Epoch, Follower, LogPage, outage::Cause, publisher::Publisher};
+use crate::{Change, Epoch, Follower, LogPage, Position, outage::Cause, publisher::Publisher};
 use std::sync::Arc;
 
-pub(super) struct Memory(Publisher<Option<Epoch>>);
+pub(super) struct Memory(Publisher<Option<Position>>);
 
 /// Why something was not told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unheard {
-    /// Changes of others come before. The log must be read after this epoch.
-    Behind(Epoch),
+    /// Changes of others come before. The log must be read from here.
+    Behind(Position),
     /// It was read before what has been told meanwhile. It must be read again.
     Stale,
     /// Nothing is loaded.
@@ -51,7 +51,7 @@ impl Memory {
         self.0.failed().await
     }
 
-    pub(super) fn applied(&self) -> Result<Option<Epoch>, Cause> {
+    pub(super) fn applied(&self) -> Result<Option<Position>, Cause> {
         self.0.tell(|_, applied| *applied)
     }
 
@@ -63,37 +63,37 @@ impl Memory {
     pub(super) fn publish(&self, books: Books) -> Result<Result<(), Unheard>, Cause> {
         self.0.tell(|follower, applied| {
             let Some(now) = *applied else { return Ok(()) };
-            let follows = now == books.start;
+            let (follows, end) = (now == books.start, books.end());
             for told in books.told {
-                let hears = if told.raised { follows } else { follows || now <= told.epoch };
+                let hears = if told.raised { follows } else { follows || now.epoch <= told.epoch };
                 if hears {
                     follower.apply(told.change);
                 }
             }
-            if books.epoch == books.start || now >= books.epoch {
+            if end == books.start || now.epoch >= end.epoch {
                 return Ok(());
             }
             if !follows {
                 return Err(Unheard::Behind(now));
             }
-            follower.reached(books.epoch);
-            *applied = Some(books.epoch);
+            follower.reached(end.epoch);
+            *applied = Some(end);
             Ok(())
         })
     }
 
     /// Of what the log says has changed. A page that has been overtaken is not told.
-    pub(super) fn apply(&self, page: LogPage) -> Result<Result<Epoch, Unheard>, Cause> {
+    pub(super) fn apply(&self, page: LogPage) -> Result<Result<Position, Unheard>, Cause> {
         self.0.tell(|follower, applied| {
             let Some(now) = *applied else { return Err(Unheard::Empty) };
-            if page.head <= now {
+            if page.head.epoch <= now.epoch {
                 return Ok(now);
             }
-            if page.after > now && keeps(PUSH_FOLLOWS) {
+            if page.after.epoch > now.epoch && keeps(PUSH_FOLLOWS) {
                 return Err(Unheard::Behind(now));
             }
             page.changes.into_iter().for_each(|change| follower.apply(change));
-            follower.reached(page.head);
+            follower.reached(page.head.epoch);
             *applied = Some(page.head);
             Ok(page.head)
         })
@@ -107,7 +107,7 @@ impl Memory {
     ) -> Result<Result<(), Unheard>, Cause> {
         self.0.tell(|follower, applied| match *applied {
             None => Err(Unheard::Empty),
-            Some(now) if now > read_at && keeps(FETCHED_IS_NOT_OLDER) => Err(Unheard::Stale),
+            Some(now) if now.epoch > read_at && keeps(FETCHED_IS_NOT_OLDER) => Err(Unheard::Stale),
             Some(_) => {
                 changes.into_iter().for_each(|change| follower.apply(change));
                 Ok(())
@@ -128,11 +128,11 @@ impl Memory {
         self.0.tell(|follower, _| changes.for_each(|change| follower.apply(change)))
     }
 
-    /// The whole set was told as it was at this epoch.
-    pub(super) fn loaded(&self, epoch: Epoch) -> Result<(), Cause> {
+    /// The whole set was told as it was there.
+    pub(super) fn loaded(&self, at: Position) -> Result<(), Cause> {
         self.0.tell(|follower, applied| {
-            follower.reached(epoch);
-            *applied = Some(epoch);
+            follower.reached(at.epoch);
+            *applied = Some(at);
         })
     }
 }

@@ -2,23 +2,23 @@
 
 use super::{DurabilityReport, fetch, load, memory::Unheard, store::PostgresStore};
 use crate::{
-    Applied, Doorbell, Epoch, Fetched, LoadError, Loaded, LogPage, Member, Roll, SharedStore,
-    StoreError, outage::Outage,
+    Applied, Doorbell, Epoch, Fetched, LoadError, Loaded, LogPage, Member, Position, Roll,
+    SharedStore, StoreError, outage::Outage,
 };
 use async_trait::async_trait;
 use rescind_core::{Digest, TokenId};
 
 #[async_trait]
 impl SharedStore for PostgresStore {
-    async fn register(&self, member: &Member) -> Result<(), StoreError> {
-        self.members.register(member).await
+    async fn register(&self, member: &Member, mark: Option<Digest>) -> Result<(), StoreError> {
+        self.members.register(member, mark).await
     }
 
     async fn renew(
         &self,
         node: &str,
         incarnation: u64,
-        applied: Epoch,
+        applied: Position,
         lease_ms: u64,
     ) -> Result<bool, StoreError> {
         self.members.renew(node, incarnation, applied, lease_ms).await
@@ -28,7 +28,7 @@ impl SharedStore for PostgresStore {
         &self,
         node: &str,
         incarnation: u64,
-        applied: Epoch,
+        applied: Position,
     ) -> Result<bool, StoreError> {
         self.members.acknowledge(node, incarnation, applied).await
     }
@@ -54,11 +54,11 @@ impl SharedStore for PostgresStore {
         self.members.remove(node, incarnation, renewals).await
     }
 
-    async fn read_log(&self, after: Epoch) -> Result<LogPage, StoreError> {
+    async fn read_log(&self, after: Position) -> Result<LogPage, StoreError> {
         self.members.read_log(after).await
     }
 
-    async fn read_log_of_primary(&self, after: Epoch) -> Result<LogPage, StoreError> {
+    async fn read_log_of_primary(&self, after: Position) -> Result<LogPage, StoreError> {
         self.members.read_log_of_primary(after).await
     }
 
@@ -67,13 +67,13 @@ impl SharedStore for PostgresStore {
             return Ok(Applied::Gap);
         }
         Ok(match self.memory.apply(page).map_err(Outage::Failed)? {
-            Ok(epoch) => Applied::At(epoch),
+            Ok(at) => Applied::At(at),
             Err(Unheard::Empty) => Applied::NothingLoaded,
             Err(Unheard::Behind(_) | Unheard::Stale) => Applied::Gap,
         })
     }
 
-    fn applied(&self) -> Result<Option<Epoch>, StoreError> {
+    fn applied(&self) -> Result<Option<Position>, StoreError> {
         Ok(self.memory.applied().map_err(Outage::Failed)?)
     }
 

@@ -5,6 +5,7 @@ use crate::{
     AuditRow, Epoch, KeyRing, KeyRingError, Material, StoredToken, mutation::token::secret_place,
     rows,
 };
+use base64::{Engine, engine::general_purpose::STANDARD};
 use rescind_core::{
     ActingToken, Actor, Capabilities, Digest, NetworkSet, NotBefore, Owner, OwnerKind, TenantId,
     Timestamp, TokenId, TokenRecord, audit, signature::Secret,
@@ -238,6 +239,11 @@ impl From<tokio_postgres::Error> for Unopened {
 
 fn zip3<A, B, C>(a: Option<A>, b: Option<B>, c: Option<C>) -> Option<(A, B, C)> {
     Some((a?, b?, c?))
+}
+
+/// As `encode(…, 'base64')` writes one.
+pub(super) fn digest_of(text: &str) -> Option<Digest> {
+    Some(Digest::from_bytes(STANDARD.decode(text).ok()?.try_into().ok()?))
 }
 
 /// PostgreSQL counts in 63 bits; nothing comes after more than that.

@@ -14,10 +14,11 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 /// In order; a released one is never edited.
-const MIGRATIONS: [(&str, &str); 3] = [
+const MIGRATIONS: [(&str, &str); 4] = [
     ("V1__records", include_str!("migrations/V1__records.sql")),
     ("V2__direct_connections", include_str!("migrations/V2__direct_connections.sql")),
     ("V3__transfer", include_str!("migrations/V3__transfer.sql")),
+    ("V4__marks", include_str!("migrations/V4__marks.sql")),
 ];
 
 /// "Rescind" in ASCII: no other program that uses this database takes the same lock.

@@ -9,8 +9,9 @@ use super::{
     writer::{BATCH_JOBS_MAX, QUEUE_JOBS_MAX},
 };
 use crate::{
-    By, Change, Epoch, Follower, KeyRing, Material, NewOwner, NewToken, OwnerError, Revocation,
-    Settled, Settler, SharedStore, StoreError, WriteStore, conformance::postgres::Database,
+    By, Change, Epoch, Follower, KeyRing, Material, NewOwner, NewToken, OwnerError, Position,
+    Revocation, Settled, Settler, SharedStore, StoreError, WriteStore,
+    conformance::postgres::Database,
 };
 use async_trait::async_trait;
 use futures_util::{future::BoxFuture, join};
@@ -184,7 +185,7 @@ async fn token_revoked_between_fetch_and_publication_does_not_come_back() {
     a.store.revoke(revocation("t"), by()).await.unwrap();
     // Not heard of yet: nothing was answered that this would contradict.
     assert!(in_time.put(&b.store.memory).unwrap());
-    b.store.apply(b.store.read_log(0).await.unwrap()).unwrap();
+    b.store.apply(b.store.read_log(Position::default()).await.unwrap()).unwrap();
     assert!(!late.put(&b.store.memory).unwrap());
     let issued = |name: &str| b.heard().contains(&format!("issued {name}"));
     assert!(issued("other") && !issued("t"), "{:?}", b.heard());

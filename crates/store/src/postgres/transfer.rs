@@ -272,7 +272,8 @@ impl End for PostgresEnd {
     }
 
     async fn reopen(&mut self) -> Result<(), TransferError> {
-        self.run("BEGIN; INSERT INTO epoch (only_row, n) SELECT 1, epoch FROM transfer").await?;
+        self.run("BEGIN; INSERT INTO epoch (only_row, n, mark)
+                 SELECT 1, epoch, (SELECT mark FROM revocation_log WHERE seq = epoch) FROM transfer").await?;
         self.run("DELETE FROM transfer").await?;
         self.commit().await
     }

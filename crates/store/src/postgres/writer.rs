@@ -130,7 +130,7 @@ impl Writer {
         crash_point!("before_begin");
         let written = timeout(BATCH_TIMEOUT, async {
             let (mut tx, ended) = self.begin(&batch.revocations).await?;
-            self.check_not_ahead(&tx.books)?;
+            self.check_same_history(&tx.books)?;
             crash_point!("after_begin");
             let outages = batch::run(&mut tx, batch, ended).await?;
             Ok((tx, outages))
@@ -171,13 +171,15 @@ impl Writer {
     }
 
     /// Whoever has the right to write sees the newest epoch there is. A follower that stands beyond
-    /// it has heard of commits that are gone (a failover, a backup): numbers would be given a second
-    /// time, and what they stand for would be taken for known.
-    fn check_not_ahead(&self, books: &Books) -> Result<(), Fault> {
+    /// it, or there by another mark, has heard of commits that are gone (a failover, a backup):
+    /// numbers would be given a second time, and what they stand for would be taken for known. One
+    /// that is behind learns from the log whether it is of this history.
+    fn check_same_history(&self, books: &Books) -> Result<(), Fault> {
+        let start = books.start;
         match self.memory.applied() {
-            Ok(Some(applied)) if applied > books.start => {
+            Ok(Some(at)) if at.epoch > start.epoch || (at.epoch == start.epoch && at != start) => {
                 let why = "the database has gone backwards; this node must load it anew";
-                tracing::error!(applied, found = books.start, "{why}");
+                tracing::error!(applied = at.epoch, found = start.epoch, "{why}");
                 Err(Fault::Away(why.into()))
             }
             _ => Ok(()),
@@ -214,7 +216,7 @@ impl Writer {
                 .await
                 .map_err(|_| Fault::TimedOut("the log").uncertain())?
                 .map_err(Fault::uncertain)?;
-            if page.too_far || page.head < applied {
+            if page.too_far || !page.holds {
                 let why = "this node's memory does not follow the database; it must load anew";
                 return Err(Outage::Uncertain(Cause::text(why)));
             }

@@ -4,7 +4,7 @@ use rescind_coherence::node::Event as NodeEvent;
 use rescind_coherence::{Epoch, Member, Reaper, Rules, Settled, Settler, Timing, settling};
 
 use super::process::{Process, What};
-use super::world::{End, Event, World};
+use super::world::{End, Event, World, place};
 use crate::simulation::database::{Server, Write};
 
 /// What a parent knows of its edges.
@@ -43,9 +43,9 @@ impl World {
 
     pub fn edge_applied(&mut self, at: usize, by: Member, epoch: Epoch) {
         if let Some(edges) = &mut self.processes[at].edges {
-            edges.table.write(&Write::Acknowledge(by, epoch), true);
+            edges.table.write(&Write::Acknowledge(by, place(epoch)), true);
         }
-        self.settle_edges(at, settling::Event::Acknowledged { by, epoch });
+        self.settle_edges(at, settling::Event::Acknowledged { by, at: place(epoch) });
     }
 
     /// The rows are in memory: they are there at once.
@@ -83,7 +83,7 @@ impl World {
     /// Everything below this process is settled up to here.
     fn edges_have(&mut self, at: usize, epoch: Epoch) {
         let by = self.processes[at].node.member();
-        self.settle(at, settling::Event::Applied { by, epoch });
+        self.settle(at, settling::Event::Applied { by, at: place(epoch) });
         self.say(at, epoch);
     }
 

@@ -4,11 +4,11 @@
 use std::rc::Rc;
 
 use rescind_coherence::node::Event as NodeEvent;
-use rescind_coherence::{Epoch, MemberRow, Timeline, settling};
+use rescind_coherence::{Epoch, MemberRow, settling};
 
 use super::process::What;
 use super::requests::Body;
-use super::world::{End, Event, World};
+use super::world::{End, Event, World, place};
 use crate::simulation::{MILLISECOND, SECOND};
 
 /// As the product has them: connections that a node takes from others, how long one may be silent,
@@ -56,7 +56,7 @@ impl World {
     /// Says what has changed, changes the index, and waits.
     pub fn committed(&mut self, at: usize, epoch: Epoch, since: u64, rows: &Rc<Vec<MemberRow>>) {
         self.saw(at, rows);
-        self.settle(at, settling::Event::MembersBehind { epoch, rows: rows.to_vec() });
+        self.settle(at, settling::Event::MembersBehind { at: place(epoch), rows: rows.to_vec() });
         self.processes[at].waiting.push((epoch, since));
         self.processes[at].looks = 0;
         if self.processes[at].applied + 1 >= epoch {
@@ -72,8 +72,8 @@ impl World {
             self.seen.rings += 1;
             let takes = self.takes(way);
             if self.passes(End::Process(at), End::Process(to)) {
-                let (after, timeline, changes) = (epoch - 1, Timeline(1), ());
-                let push = NodeEvent::Pushed { after, epoch, timeline, changes };
+                let (after, at) = (place(epoch - 1), place(epoch));
+                let push = NodeEvent::Pushed { after, at, changes: () };
                 let what = What::Hear(push);
                 self.after(takes, Event::On { at: to, life: None, what });
             }
@@ -84,7 +84,7 @@ impl World {
     pub fn publish(&mut self, at: usize, epoch: Epoch) {
         if self.processes[at].loaded && epoch > self.processes[at].applied {
             self.applies(at, epoch);
-            self.does(at, What::Hear(NodeEvent::Applied { epoch }));
+            self.does(at, What::Hear(NodeEvent::Applied { at: place(epoch) }));
         }
     }
 
@@ -100,10 +100,10 @@ impl World {
             }
             return;
         }
-        self.settle(at, settling::Event::Applied { by, epoch });
+        self.settle(at, settling::Event::Applied { by, at: place(epoch) });
         self.seen.acknowledgements += (self.nodes() - 1).min(INBOUND_MAX) as u64;
         let takes = self.takes(self.setup.delays.direct);
-        let what = What::Settle(settling::Event::Acknowledged { by, epoch });
+        let what = What::Settle(settling::Event::Acknowledged { by, at: place(epoch) });
         self.after(takes, Event::OnAll { from: Some(at), what });
         self.processes[at].words.told = Some((by, epoch));
         self.speak(at);

@@ -4,13 +4,13 @@ use std::rc::Rc;
 
 use rescind_coherence::node::{Effect, Event as NodeEvent};
 use rescind_coherence::{
-    BootInstant, Epoch, Gate, Incarnation, Member, MemberRow, Node, NodeId, Reaper, Rules, Settled,
-    Settler, Timing, settling,
+    BootInstant, Epoch, Gate, Incarnation, Member, MemberRow, Node, NodeId, Position, Reaper,
+    Rules, Settled, Settler, Timing, settling,
 };
 
 use super::edges::Edges;
 use super::requests::Body;
-use super::world::{Event, World};
+use super::world::{Event, World, place};
 use super::{Setup, TreeRule};
 use crate::simulation::MILLISECOND;
 use crate::simulation::clock::Clock;
@@ -155,7 +155,7 @@ impl World {
                 self.hear(at, NodeEvent::Tick);
             }
             What::Hear(event) => {
-                if let NodeEvent::Loaded { epoch, .. } = event {
+                if let NodeEvent::Loaded { at: Position { epoch, .. }, .. } = event {
                     (process.loaded, process.applied) = (true, epoch);
                     process.gate.reached(epoch);
                     self.has_applied(at, epoch);
@@ -203,25 +203,34 @@ impl World {
 
     fn effect(&mut self, at: usize, effect: Effect<()>) {
         let may_say = self.processes[at].may_say(&self.setup);
-        let row = |member, lease_ms| MemberRow { member, lease_ms, applied: may_say, renewals: 0 };
+        let row = |member, lease_ms| MemberRow { member, lease_ms, applied: 0, renewals: 0 };
         let local = self.local(at);
         let process = &mut self.processes[at];
         match effect {
             Effect::Load { link, .. } => self.ask(at, Body::Load { link }),
             Effect::Register { link, member, lease_ms, .. } => {
                 process.renewing = true;
-                self.ask(at, Body::Row { link, write: Write::Register(row(member, lease_ms)) });
+                self.ask(
+                    at,
+                    Body::Row {
+                        link,
+                        write: Write::Register(row(member, lease_ms), place(may_say)),
+                    },
+                );
             }
             Effect::Renew { link, member, lease_ms, .. } => {
                 process.renewing = true;
-                self.ask(at, Body::Row { link, write: Write::Renew(row(member, lease_ms)) });
+                self.ask(
+                    at,
+                    Body::Row { link, write: Write::Renew(row(member, lease_ms), place(may_say)) },
+                );
             }
             Effect::ReadLog { link, .. } => {
                 process.asked_log = local;
                 let for_lease = std::mem::take(&mut process.renewing);
                 self.ask(at, Body::Log { link, for_lease });
             }
-            Effect::Apply { epoch, .. } => {
+            Effect::Apply { at: Position { epoch, .. }, .. } => {
                 if epoch > process.applied {
                     self.applies(at, epoch);
                 }
@@ -237,7 +246,9 @@ impl World {
             }
             Effect::Seal => process.gate.seal(),
             // Otherwise it is said when the edges have it.
-            Effect::Acknowledge { epoch, .. } if may_say >= epoch => self.say(at, epoch),
+            Effect::Acknowledge { at: Position { epoch, .. }, .. } if may_say >= epoch => {
+                self.say(at, epoch)
+            }
             Effect::Acknowledge { .. } => {}
             Effect::WakeAt { at: wake_at } => {
                 process.wake += 1;
@@ -273,11 +284,11 @@ impl World {
     fn has_applied(&mut self, at: usize, epoch: Epoch) {
         let by = self.processes[at].node.member();
         if self.processes[at].edges.is_some() {
-            self.settle_edges(at, settling::Event::Applied { by, epoch });
+            self.settle_edges(at, settling::Event::Applied { by, at: place(epoch) });
             self.settle_edges(at, settling::Event::Committed { epoch });
         }
         let may_say = self.processes[at].may_say(&self.setup);
-        self.settle(at, settling::Event::Applied { by, epoch: may_say.min(epoch) });
+        self.settle(at, settling::Event::Applied { by, at: place(may_say.min(epoch)) });
     }
 
     pub fn settle(&mut self, at: usize, event: settling::Event) {

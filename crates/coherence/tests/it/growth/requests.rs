@@ -6,7 +6,7 @@ use rescind_coherence::node::{Event as NodeEvent, Link};
 use rescind_coherence::{DeadRow, Epoch, Member, Timeline, settling};
 
 use super::process::What;
-use super::world::{End, Event, World};
+use super::world::{End, Event, World, place};
 use crate::simulation::database::{Write, Written};
 use crate::simulation::{MILLISECOND, SECOND};
 
@@ -130,7 +130,9 @@ impl World {
         let timeline = Timeline(1);
         let what = match &request.body {
             &Body::Load { link } if !loaded => What::Hear(NodeEvent::Failed { link }),
-            &Body::Load { link } => What::Hear(NodeEvent::Loaded { link, epoch, timeline }),
+            &Body::Load { link } => {
+                What::Hear(NodeEvent::Loaded { link, at: place(epoch), timeline })
+            }
             Body::Row { link, write } => {
                 self.seen.edge_renewals += 1;
                 let found = matches!(edges.table.write(write, true), Written::Rows(true));
@@ -155,7 +157,7 @@ impl World {
         let epoch = self.database.epoch();
         let what = match &request.body {
             &Body::Load { link } => {
-                What::Hear(NodeEvent::Loaded { link, epoch, timeline: Timeline(1) })
+                What::Hear(NodeEvent::Loaded { link, at: place(epoch), timeline: Timeline(1) })
             }
             &Body::Log { link, for_lease } => {
                 let seen = &mut self.seen;
@@ -178,8 +180,8 @@ impl World {
             &Body::CatchUp => What::CaughtUp(epoch),
             &Body::Acknowledge { member, epoch } => {
                 self.seen.rows_written += 1;
-                if self.write(&Write::Acknowledge(member, epoch)) {
-                    self.notify_all(settling::Event::Acknowledged { by: member, epoch });
+                if self.write(&Write::Acknowledge(member, place(epoch))) {
+                    self.notify_all(settling::Event::Acknowledged { by: member, at: place(epoch) });
                 }
                 What::WordsWritten
             }
@@ -240,11 +242,12 @@ impl World {
 
 fn row_written(link: Link, write: &Write, found: bool) -> NodeEvent<()> {
     match write {
-        Write::Register(_) => NodeEvent::Registered { link },
+        Write::Register(..) => NodeEvent::Registered { link },
         _ => NodeEvent::Renewed { link, found },
     }
 }
 
 fn log(link: Link, epoch: Epoch) -> NodeEvent<()> {
-    NodeEvent::Log { link, epoch, in_recovery: false, timeline: Timeline(1), changes: () }
+    let (at, timeline) = (place(epoch), Timeline(1));
+    NodeEvent::Log { link, at, holds: true, in_recovery: false, timeline, changes: () }
 }

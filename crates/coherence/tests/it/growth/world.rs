@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use rescind_coherence::{BootInstant, Epoch, MemberRow};
+use rescind_coherence::{BootInstant, Epoch, Mark, MemberRow, Position};
 
 use super::process::{Process, What};
 use super::requests::Request;
@@ -212,4 +212,9 @@ impl World {
         self.answered = self.answered.max(epoch);
         (0..self.processes.len()).for_each(|at| self.look_for_late_accepts(at));
     }
+}
+
+/// In the one history that there is here.
+pub fn place(epoch: Epoch) -> Position {
+    Position { epoch, mark: (epoch > 0).then_some(Mark([0; 32])) }
 }

@@ -140,7 +140,7 @@ impl Bounds {
             if state.stops < self.stops {
                 actions.push(Stop(at));
             }
-            if !process.fenced && state.database.primary.epoch() > process.node.applied() {
+            if !process.fenced && state.database.primary.epoch() > process.node.applied().epoch {
                 actions.push(Doorbell(at));
             }
             if process.push.is_some() {
@@ -172,7 +172,8 @@ impl Bounds {
     fn of_revoker(&self, state: &State, actions: &mut Vec<Action>) {
         let revoker = &state.revoker;
         let noticed = |process: &Process| process.knows_restore;
-        let may_commit = state.holders.iter().all(|at| at.process.as_ref().is_none_or(noticed));
+        let all_noticed = state.holders.iter().all(|at| at.process.as_ref().is_none_or(noticed));
+        let may_commit = all_noticed || self.overtaken;
         match revoker.stage {
             Stage::Idle if revoker.attempts < self.attempts && may_commit => {
                 if self.keeps(Rule::CommitBeforeMembers) || revoker.has_read_early() {
@@ -234,13 +235,16 @@ impl Bounds {
         if state.failovers < self.failovers {
             actions.push(FailOver);
         }
-        // The database was down for so long that every lease and every request is over; otherwise
-        // nodes would hold leases that the restored rows know nothing of.
+        // The database was down for so long that every lease and every request is over, unless the
+        // backup has the rows; otherwise nodes would hold leases that these know nothing of.
         let over = |(at, holder): (usize, &Holder)| {
             holder.process.as_ref().is_none_or(|process| process.rests(state.local(at)))
         };
         let quiet = state.holders.iter().enumerate().all(over);
-        if state.restores < self.restores && !database.primary.log.is_empty() && quiet {
+        if state.restores < self.restores
+            && !database.primary.log.is_empty()
+            && (quiet || self.overtaken)
+        {
             actions.push(Restore);
         }
     }

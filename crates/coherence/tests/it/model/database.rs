@@ -4,7 +4,7 @@
 //! standby when it is visible, so the standby need not be modelled; without, it lags behind.
 
 use rescind_coherence::node::Event;
-use rescind_coherence::{DeadRow, Epoch, Member, MemberRow, Rule, Timeline};
+use rescind_coherence::{DeadRow, Epoch, Mark, Member, MemberRow, Position, Rule, Timeline};
 
 use super::Bounds;
 
@@ -21,6 +21,11 @@ pub enum Entry {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Server {
     pub log: Vec<Entry>,
+    /// In which history each of them was committed: the last one's number is a mark of all that led
+    /// to it, since a history begins where another one has ended.
+    histories: Vec<u8>,
+    /// How often a backup was restored, or commits were lost.
+    history: u8,
     pub members: Vec<MemberRow>,
     pub timeline: Timeline,
 }
@@ -37,13 +42,33 @@ pub struct Database {
 
 impl Server {
     fn new() -> Self {
-        Self { log: vec![], members: vec![], timeline: Timeline(1) }
+        Self { log: vec![], histories: vec![], history: 0, members: vec![], timeline: Timeline(1) }
     }
 
     /// `epoch.n`: the last that is visible.
     pub fn epoch(&self) -> Epoch {
         let visible = self.log.iter().rposition(|entry| *entry != Entry::Drawn);
         visible.map_or(0, |at| at as Epoch + 1)
+    }
+
+    /// `epoch.n`, and the mark of it.
+    pub fn at(&self) -> Position {
+        self.place(self.epoch())
+    }
+
+    pub fn place(&self, epoch: Epoch) -> Position {
+        let history = epoch.checked_sub(1).and_then(|at| self.histories.get(at as usize));
+        Position { epoch, mark: history.map(|history| Mark([*history; 32])) }
+    }
+
+    /// Whether this place is in its history.
+    pub fn holds(&self, at: Position) -> bool {
+        at.epoch <= self.epoch() && self.place(at.epoch) == at
+    }
+
+    pub fn push_entry(&mut self, entry: Entry) {
+        self.log.push(entry);
+        self.histories.push(self.history);
     }
 
     pub fn revoked_at(&self) -> Option<Epoch> {
@@ -66,20 +91,25 @@ impl Server {
                 (at as Epoch + 1, true)
             }
             None => {
-                self.log.push(Entry::Token);
+                self.push_entry(Entry::Token);
                 (self.log.len() as Epoch, true)
             }
         }
     }
 
     /// What a commit says of itself, that began after this epoch.
-    pub fn push(&self, after: Epoch) -> Event<bool> {
-        let (epoch, timeline, changes) = (self.epoch(), self.timeline, self.revoked_after(after));
-        Event::Pushed { after, epoch, timeline, changes }
+    pub fn push(&self, after: Position) -> Event<bool> {
+        Event::Pushed { after, at: self.at(), changes: self.revoked_after(after.epoch) }
     }
 
     fn row(&mut self, member: Member) -> Option<&mut MemberRow> {
         self.members.iter_mut().find(|row| row.member == member)
+    }
+
+    /// What a member may say in its row that it has applied.
+    pub fn sayable(&self, applied: Position, bounds: &Bounds) -> Epoch {
+        let sayable = self.holds(applied) || !bounds.keeps(Rule::AcknowledgeOfOneHistory);
+        if sayable { applied.epoch } else { 0 }
     }
 
     pub fn register(&mut self, new: MemberRow, bounds: &Bounds) {
@@ -100,7 +130,8 @@ impl Server {
         true
     }
 
-    pub fn acknowledge(&mut self, member: Member, epoch: Epoch) -> bool {
+    pub fn acknowledge(&mut self, member: Member, at: Position, bounds: &Bounds) -> bool {
+        let epoch = self.sayable(at, bounds);
         let Some(row) = self.row(member) else { return false };
         let news = epoch > row.applied;
         row.applied = row.applied.max(epoch);
@@ -132,13 +163,26 @@ impl Database {
     pub fn fail_over(&mut self) {
         let mut promoted = self.standby.clone().unwrap_or_else(|| self.primary.clone());
         promoted.timeline.0 += 1;
+        promoted.history += u8::from(promoted.log != self.primary.log);
         self.fenced = Some(core::mem::replace(&mut self.primary, promoted));
     }
 
-    /// From a backup that lacks the last change and all members. What is lost comes back.
-    pub fn restore(&mut self) -> Option<Entry> {
-        self.primary.members.clear();
-        self.primary.timeline.0 += 1;
-        self.primary.log.pop()
+    /// From a backup that lacks the last change. What is lost comes back.
+    ///
+    /// An old backup lacks all members as well. A copy that was made a moment ago has them, with what
+    /// they had applied by then, and is not even on another timeline.
+    pub fn restore(&mut self, a_moment_ago: bool) -> Option<Entry> {
+        let lost = self.primary.log.pop();
+        self.primary.histories.pop();
+        self.primary.history += 1;
+        if a_moment_ago {
+            let epoch = self.primary.epoch();
+            let rows = self.primary.members.iter_mut();
+            rows.for_each(|row| row.applied = row.applied.min(epoch));
+        } else {
+            self.primary.members.clear();
+            self.primary.timeline.0 += 1;
+        }
+        lost
     }
 }

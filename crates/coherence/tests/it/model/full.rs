@@ -36,9 +36,16 @@ whole_spaces! {
         Bounds { behind: true, crashes: 1, timeouts: 1, ..LEAST };
     changes_pushed_by_whoever_commits:
         Bounds { pushes: true, behind: true, direct: true, others: 1, batches: true, ..Bounds::least(3) };
+    database_restored_and_written_on_before_anyone_has_noticed:
+        Bounds { restores: 1, overtaken: true, direct: true, others: 1, ..LEAST };
+    changes_pushed_before_and_after_a_restore:
+        Bounds { restores: 1, overtaken: true, pushes: true, others: 2, ..Bounds::least(3) };
     changes_pushed_before_a_restore:
         Bounds { pushes: true, restores: 1, others: 1, attempts: 2, ..Bounds::least(3) };
 
+    #[ignore = "minutes: just model"]
+    database_restored_and_written_on_for_longer:
+        Bounds { restores: 1, overtaken: true, direct: true, others: 1, attempts: 2, ..LEAST };
     #[ignore = "minutes: just model"]
     most_faults_at_once:
         Bounds { drift: true, failovers: 1, crashes: 1, timeouts: 1, attempts: 2, ..LEAST };

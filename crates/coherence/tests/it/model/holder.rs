@@ -3,7 +3,8 @@
 
 use rescind_coherence::node::{Effect, Event};
 use rescind_coherence::{
-    BootInstant, Epoch, Gate, Incarnation, Member, MemberRow, Node, NodeId, Rule, Standing,
+    BootInstant, Epoch, Gate, Incarnation, Member, MemberRow, Node, NodeId, Position, Rule,
+    Standing,
 };
 
 use super::{Bounds, Database, TIMING, Verdict};
@@ -41,7 +42,7 @@ pub struct Process {
     pub fenced: bool,
     pub verification: Option<Found>,
     /// An acknowledgement on its way to the revoker.
-    pub direct: Option<(Member, Epoch)>,
+    pub direct: Option<(Member, Position)>,
     /// A push on its way to it.
     pub push: Option<Event<bool>>,
     /// Has heard of the database since it was restored.
@@ -130,17 +131,17 @@ impl Process {
     pub fn carry_out(&mut self, database: &mut Database, bounds: &Bounds) -> bool {
         let mut rows_changed = false;
         match self.to_do.pop() {
-            Some(Effect::Apply { epoch, changes }) => self.apply(epoch, changes),
+            Some(Effect::Apply { at, changes }) => self.apply(at.epoch, changes),
             Some(Effect::OpenUntil { end }) => self.lease_end = end,
             Some(Effect::Seal) => {
                 self.lease_end = SEALED;
                 self.changed();
             }
-            Some(Effect::Acknowledge { member, epoch }) => {
+            Some(Effect::Acknowledge { member, at }) => {
                 if !self.fenced {
-                    rows_changed = database.primary.acknowledge(member, epoch);
+                    rows_changed = database.primary.acknowledge(member, at, bounds);
                 }
-                self.direct = bounds.direct.then_some((member, epoch)).or(self.direct);
+                self.direct = bounds.direct.then_some((member, at)).or(self.direct);
             }
             Some(Effect::Forget { member }) => database.primary.unregister(member),
             _ => {}
@@ -170,23 +171,25 @@ impl Process {
     pub fn served(&mut self, database: &mut Database, bounds: &Bounds) -> Option<()> {
         let row = |member, lease_ms, applied| MemberRow { member, lease_ms, applied, renewals: 0 };
         let server = database.read(self.fenced);
-        let (epoch, timeline) = (server.epoch(), server.timeline);
+        let (at, timeline) = (server.at(), server.timeline);
         let mut revoked = false;
         let answer = match self.asked? {
             Effect::Load { link, keep_revoked } => {
                 revoked = server.revoked_after(0) || (keep_revoked && self.revoked);
-                Event::Loaded { link, epoch, timeline }
+                Event::Loaded { link, at, timeline }
             }
             Effect::ReadLog { link, after } => {
-                let changes = server.revoked_after(after);
-                Event::Log { link, epoch, in_recovery: false, timeline, changes }
+                let (holds, changes) = (server.holds(after), server.revoked_after(after.epoch));
+                Event::Log { link, at, holds, in_recovery: false, timeline, changes }
             }
             _ if self.fenced => return None, // Its standby never acknowledges.
             Effect::Register { link, member, lease_ms, applied } => {
+                let applied = server.sayable(applied, bounds);
                 database.primary.register(row(member, lease_ms, applied), bounds);
                 Event::Registered { link }
             }
             Effect::Renew { link, member, lease_ms, applied } => {
+                let applied = server.sayable(applied, bounds);
                 let found = database.primary.renew(row(member, lease_ms, applied), bounds);
                 Event::Renewed { link, found }
             }
@@ -225,8 +228,8 @@ impl Process {
 
     pub fn hear_answer(&mut self, now: BootInstant) -> Option<()> {
         let (answer, revoked) = self.answer.take()?;
-        if let Event::Loaded { epoch, .. } = answer {
-            (self.revoked, self.index_at) = (revoked, epoch);
+        if let Event::Loaded { at, .. } = answer {
+            (self.revoked, self.index_at) = (revoked, at.epoch);
             self.changed();
         }
         let effects = self.node.step(answer, now);

@@ -2,10 +2,11 @@
 
 use rescind_coherence::settling::{Effect, Event};
 use rescind_coherence::{
-    BootInstant, DeadRow, Epoch, Member, MemberRow, Reaper, Rule, Rules, Settler,
+    BootInstant, DeadRow, Epoch, Member, MemberRow, Position, Reaper, Rule, Rules, Settler,
 };
 
-use super::{Bounds, Database, REVOKER, TIMING, Verdict};
+use super::database::{Database, Server};
+use super::{Bounds, REVOKER, TIMING, Verdict};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Revoker {
@@ -23,7 +24,7 @@ pub struct Revoker {
     /// Rows have changed since they were read.
     pub hint: bool,
     /// What was read behind the commit, and is not heard yet.
-    pub read_behind: Option<Vec<MemberRow>>,
+    pub read_behind: Option<(Position, Vec<MemberRow>)>,
     /// Only without [`Rule::CommitBeforeMembers`].
     read_early: Option<Vec<MemberRow>>,
 }
@@ -65,7 +66,7 @@ impl Revoker {
     }
 
     pub fn reads_behind(&mut self, database: &Database) {
-        self.read_behind = Some(database.primary.members.clone());
+        self.read_behind = Some((database.primary.at(), database.primary.members.clone()));
     }
 
     pub fn has_read_early(&self) -> bool {
@@ -95,13 +96,21 @@ impl Revoker {
         verdict.answered = true;
     }
 
-    /// The commit has returned: publish, then settle.
-    pub fn hear_commit(&mut self, epoch: Epoch, now: BootInstant, verdict: &mut Verdict) {
+    /// The commit has returned: publish, with what others have written since, then settle.
+    pub fn hear_commit(
+        &mut self,
+        epoch: Epoch,
+        server: &Server,
+        now: BootInstant,
+        verdict: &mut Verdict,
+    ) {
         self.stage = Stage::Settling;
-        if let Some(rows) = self.read_behind.take() {
-            self.tell(Event::MembersBehind { epoch, rows }, now, verdict);
+        if let Some((at, rows)) = self.read_behind.take() {
+            self.tell(Event::MembersBehind { at, rows }, now, verdict);
         }
-        self.tell(Event::Applied { by: REVOKER, epoch }, now, verdict);
+        for at in [server.place(epoch), server.at()] {
+            self.tell(Event::Applied { by: REVOKER, at }, now, verdict);
+        }
         self.tell(Event::Committed { epoch }, now, verdict);
     }
 
@@ -121,8 +130,8 @@ impl Revoker {
         Some(())
     }
 
-    pub fn hear(&mut self, by: Member, epoch: Epoch, now: BootInstant, verdict: &mut Verdict) {
-        self.tell(Event::Acknowledged { by, epoch }, now, verdict);
+    pub fn hear(&mut self, by: Member, at: Position, now: BootInstant, verdict: &mut Verdict) {
+        self.tell(Event::Acknowledged { by, at }, now, verdict);
     }
 
     pub fn take_hint(&mut self, now: BootInstant, verdict: &mut Verdict) {

@@ -1,7 +1,7 @@
 //! What each step does.
 
 use rescind_coherence::node::{Effect, Event};
-use rescind_coherence::{BootInstant, Epoch, Node};
+use rescind_coherence::{BootInstant, Node, Position};
 
 use super::action::Action::{self, *};
 use super::database::Entry;
@@ -67,27 +67,27 @@ impl State {
 
     pub fn revoker(&mut self, action: Action, bounds: &Bounds) -> Option<()> {
         let now = self.revoker.local(self.time);
-        let before = self.database.primary.epoch();
+        let before = self.database.primary.at();
         let (revoker, verdict) = (&mut self.revoker, &mut self.verdict);
         match action {
             ReadMembersEarly => revoker.reads_early(&self.database),
             Commit => revoker.commit(&mut self.database, bounds, verdict),
             CommitInBatch => {
-                self.database.primary.log.push(Entry::Other);
+                self.database.primary.push_entry(Entry::Other);
                 revoker.commit(&mut self.database, bounds, verdict);
-                self.database.primary.log.push(Entry::Other);
+                self.database.primary.push_entry(Entry::Other);
             }
             LoseCommit => revoker.lose_commit(bounds, verdict),
             ReadBehind => revoker.reads_behind(&self.database),
             HearCommit => {
                 let Stage::Committed { epoch } = revoker.stage else { return None };
-                revoker.hear_commit(epoch, now, verdict);
+                revoker.hear_commit(epoch, &self.database.primary, now, verdict);
             }
             ReadMembers { fenced } => revoker.read(&self.database, fenced, now, verdict)?,
             HearDirectly(at) => {
                 let process = self.holders[at].process.as_mut()?;
-                let (by, epoch) = process.direct.take()?;
-                revoker.hear(by, epoch, now, verdict);
+                let (by, at) = process.direct.take()?;
+                revoker.hear(by, at, now, verdict);
             }
             HearOfRows => revoker.take_hint(now, verdict),
             RevokerTick => revoker.tick(now, verdict)?,
@@ -103,8 +103,8 @@ impl State {
     }
 
     /// Whoever has committed says so to all.
-    fn pushed(&mut self, before: Epoch, bounds: &Bounds) {
-        if bounds.pushes && self.database.primary.epoch() > before {
+    fn pushed(&mut self, before: Position, bounds: &Bounds) {
+        if bounds.pushes && self.database.primary.epoch() > before.epoch {
             let push = self.database.primary.push(before);
             let alive = self.holders.iter_mut().filter_map(|at| at.process.as_mut());
             alive.for_each(|process| process.push = Some(push));
@@ -124,11 +124,11 @@ impl State {
         match action {
             CommitOther => {
                 self.others += 1;
-                let before = self.database.primary.epoch();
-                self.database.primary.log.push(Entry::Other);
+                let before = self.database.primary.at();
+                self.database.primary.push_entry(Entry::Other);
                 self.pushed(before, bounds);
             }
-            DrawNumber => self.database.primary.log.push(Entry::Drawn),
+            DrawNumber => self.database.primary.push_entry(Entry::Drawn),
             Replicate => self.database.standby = Some(self.database.primary.clone()),
             FailOver => {
                 self.failovers += 1;
@@ -139,7 +139,7 @@ impl State {
             _ => {
                 self.restores += 1;
                 self.revoker.crash(bounds);
-                if self.database.restore() == Some(Entry::Token) {
+                if self.database.restore(bounds.overtaken) == Some(Entry::Token) {
                     // The promise is void: its assumption is that the primary forgets nothing.
                     self.verdict.answered = false;
                 }

@@ -7,23 +7,28 @@
 
 use std::collections::BTreeMap;
 
-use rescind_coherence::{DeadRow, Epoch, Member, MemberRow, Timeline};
+use rescind_coherence::{DeadRow, Epoch, Mark, Member, MemberRow, Position, Timeline};
 
 use super::Token;
 
 #[derive(Clone, Debug, Default)]
 pub struct Server {
     pub log: BTreeMap<Epoch, Vec<Token>>,
+    /// The marks of their epochs: the server that each was written on, which is the only one that
+    /// numbered it so.
+    marks: BTreeMap<Epoch, Mark>,
+    server: u8,
     pub revoked: BTreeMap<Token, Epoch>,
     pub members: BTreeMap<Member, MemberRow>,
 }
 
 #[derive(Clone, Debug)]
 pub enum Write {
-    Register(MemberRow),
-    Renew(MemberRow),
+    /// With what the member says that it has applied.
+    Register(MemberRow, Position),
+    Renew(MemberRow, Position),
     Unregister(Member),
-    Acknowledge(Member, Epoch),
+    Acknowledge(Member, Position),
     Reap(DeadRow),
     /// Revocations in one transaction, each with the number that it drew if numbers are drawn.
     Revoke(Vec<(Token, Option<Epoch>)>),
@@ -43,6 +48,24 @@ impl Server {
         self.log.keys().next_back().copied().unwrap_or_default()
     }
 
+    pub fn at(&self) -> Position {
+        self.place(self.epoch())
+    }
+
+    fn place(&self, epoch: Epoch) -> Position {
+        Position { epoch, mark: self.marks.get(&epoch).copied() }
+    }
+
+    pub fn holds(&self, at: Position) -> bool {
+        at.epoch <= self.epoch() && self.place(at.epoch) == at
+    }
+
+    /// What a member may say in its row that it has applied. A table without a log, as a parent has
+    /// of its edges, has nothing to compare it with.
+    fn sayable(&self, applied: Position) -> Epoch {
+        if self.log.is_empty() || self.holds(applied) { applied.epoch } else { 0 }
+    }
+
     pub fn after(&self, epoch: Epoch) -> Vec<Token> {
         self.log.range(epoch + 1..).flat_map(|(_, tokens)| tokens.iter().copied()).collect()
     }
@@ -53,7 +76,8 @@ impl Server {
 
     pub fn write(&mut self, write: &Write, row_per_incarnation: bool) -> Written {
         match write {
-            Write::Register(new) => {
+            Write::Register(new, applied) => {
+                let new = &MemberRow { applied: self.sayable(*applied), ..*new };
                 if !row_per_incarnation {
                     self.members.retain(|member, _| member.node != new.member.node);
                 }
@@ -62,12 +86,16 @@ impl Server {
                 }
                 Written::Rows(true)
             }
-            Write::Renew(new) => Written::Rows(self.renew(new)),
+            Write::Renew(new, applied) => {
+                let applied = self.sayable(*applied);
+                Written::Rows(self.renew(&MemberRow { applied, ..*new }))
+            }
             Write::Unregister(member) => Written::Rows(self.members.remove(member).is_some()),
-            Write::Acknowledge(member, epoch) => {
+            Write::Acknowledge(member, at) => {
+                let epoch = self.sayable(*at);
                 let row = self.members.get_mut(member);
                 Written::Rows(row.is_some_and(|row| {
-                    row.applied = row.applied.max(*epoch);
+                    row.applied = row.applied.max(epoch);
                     true
                 }))
             }
@@ -95,6 +123,7 @@ impl Server {
         }
         let epoch = drawn.unwrap_or(self.epoch() + 1);
         self.log.entry(epoch).or_default().push(token);
+        self.marks.entry(epoch).or_insert(Mark([self.server; 32]));
         self.revoked.insert(token, epoch);
         (token, epoch, true)
     }
@@ -137,6 +166,7 @@ impl Database {
     }
 
     pub fn fail_over(&mut self, stale_until: u64) {
+        self.standby.server += 1;
         self.servers.push(self.standby.clone());
         self.stale_until = stale_until;
     }

@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, VecDeque};
 
 use rescind_coherence::node::{Effect, Event};
 use rescind_coherence::{
-    BootInstant, Epoch, Gate, Link, Member, MemberRow, Node, NodeId, Reaper, Settler, Timing,
+    BootInstant, Epoch, Gate, Link, Member, MemberRow, Node, NodeId, Position, Reaper, Settler,
+    Timing,
 };
 
 use super::clock::Clock;
@@ -37,7 +38,7 @@ pub struct Process {
     /// The index: what is revoked, exactly up to `applied`; and which tokens it knows at all.
     pub revoked: BTreeSet<Token>,
     pub known: BTreeSet<Token>,
-    pub applied: Epoch,
+    pub applied: Position,
     pub loaded: bool,
     /// Whatever this process has ever seen revoked.
     pub ever_revoked: BTreeSet<Token>,
@@ -63,8 +64,8 @@ pub struct Process {
     /// Answers about the rows since something began to wait.
     pub looks: u32,
     /// What was acknowledged last, and what of it was sent to the row.
-    pub told: Option<(Member, Epoch)>,
-    pub written: Option<(Member, Epoch)>,
+    pub told: Option<(Member, Position)>,
+    pub written: Option<(Member, Position)>,
 }
 
 impl Process {
@@ -78,7 +79,7 @@ impl Process {
             reaper: Reaper::new(timing, plan.rules),
             revoked: BTreeSet::new(),
             known: BTreeSet::new(),
-            applied: 0,
+            applied: Position::default(),
             loaded: false,
             ever_revoked: BTreeSet::new(),
             effects: VecDeque::new(),
@@ -97,25 +98,25 @@ impl Process {
         }
     }
 
-    /// Brings the index to this epoch; whether it was not there yet.
-    pub fn apply(&mut self, epoch: Epoch, changes: &[Token]) -> bool {
-        if !self.loaded || epoch <= self.applied {
+    /// Brings the index there; whether it was not there yet.
+    pub fn apply(&mut self, at: Position, changes: &[Token]) -> bool {
+        if !self.loaded || at.epoch <= self.applied.epoch {
             return false;
         }
         self.revoked.extend(changes);
         self.known.extend(changes);
         self.ever_revoked.extend(changes);
-        self.applied = epoch;
+        self.applied = at;
         self.gate.changed();
-        self.gate.reached(epoch);
+        self.gate.reached(at.epoch);
         true
     }
 
-    pub fn load(&mut self, epoch: Epoch, revoked: BTreeSet<Token>, keep_revoked: bool) {
+    pub fn load(&mut self, at: Position, revoked: BTreeSet<Token>, keep_revoked: bool) {
         self.ever_revoked.extend(&revoked);
         self.revoked = if keep_revoked { self.ever_revoked.clone() } else { revoked };
         self.known = self.revoked.clone();
-        (self.applied, self.loaded) = (epoch, true);
+        (self.applied, self.loaded) = (at, true);
         self.gate.changed();
     }
 }
@@ -123,7 +124,7 @@ impl Process {
 impl Process {
     /// A record that was read at this epoch goes into the index, unless that has moved on.
     pub fn put(&mut self, token: Token, revoked: bool, epoch: Epoch, not_older: bool) {
-        if not_older && epoch < self.applied {
+        if not_older && epoch < self.applied.epoch {
             return;
         }
         self.known.insert(token);

@@ -6,7 +6,7 @@
 //! dead. Nothing but time may hang on that.
 
 use rescind_coherence::node::Event as NodeEvent;
-use rescind_coherence::{Epoch, Member, settling};
+use rescind_coherence::{Epoch, Member, Position, settling};
 
 use super::database::Write;
 use super::network::End;
@@ -82,11 +82,11 @@ impl World {
     }
 
     /// Into the row: at once if anybody hears it no other way.
-    pub fn speak(&mut self, at: usize, member: Member, epoch: Epoch) {
+    pub fn speak(&mut self, at: usize, member: Member, applied: Position) {
         let delay = if self.reaches_all(at) { WRITTEN_WITHIN } else { 0 };
         let life = Some(self.hosts[at].life);
         let Some(process) = self.process(at) else { return };
-        process.told = Some((member, epoch));
+        process.told = Some((member, applied));
         self.after(delay, Event::On { at, life, what: What::WriteWords });
     }
 
@@ -96,9 +96,9 @@ impl World {
             return;
         }
         process.written = process.told;
-        if let Some((member, epoch)) = process.told {
+        if let Some((member, applied)) = process.told {
             let server = self.connect();
-            self.ask(at, server, Body::Silent(Write::Acknowledge(member, epoch)));
+            self.ask(at, server, Body::Silent(Write::Acknowledge(member, applied)));
         }
     }
 }

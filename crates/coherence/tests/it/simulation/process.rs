@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use rand::RngExt;
 use rescind_coherence::node::{Effect, Event as NodeEvent};
 use rescind_coherence::{
-    Alarm, Epoch, Incarnation, Link, Member, MemberRow, Rule, Settler, Standing, Timing, View,
-    settling,
+    Alarm, Epoch, Incarnation, Link, Member, MemberRow, Position, Rule, Settler, Standing, Timing,
+    View, settling,
 };
 
 use super::database::Write;
@@ -45,7 +45,7 @@ pub enum What {
         batch: u64,
     },
     PublishersLog {
-        epoch: Epoch,
+        at: Position,
         changes: Changes,
     },
     /// The steps of a verification; `late` once it is known whether it began after the answer.
@@ -75,6 +75,7 @@ pub enum What {
 /// What whoever commits has for the others, and for whoever waits.
 #[derive(Clone, Debug)]
 pub struct Committed {
+    pub at: Position,
     pub push: NodeEvent<Changes>,
     pub rows: settling::Event,
 }
@@ -103,9 +104,10 @@ impl World {
         match what {
             What::Hear(event) => self.hear(at, event),
             What::Loaded { told, revoked, keep_revoked } => {
-                if let (NodeEvent::Loaded { epoch, .. }, Some(process)) = (&told, self.process(at))
+                if let (NodeEvent::Loaded { at: loaded, .. }, Some(process)) =
+                    (&told, self.process(at))
                 {
-                    process.load(*epoch, revoked, keep_revoked);
+                    process.load(*loaded, revoked, keep_revoked);
                     self.published(at);
                 }
                 self.hear(at, told);
@@ -182,24 +184,24 @@ impl World {
                 self.on_link(at, link, Body::Load { link, keep_revoked });
             }
             Effect::Register { link, member, lease_ms, applied } => {
-                let row = MemberRow { member, lease_ms, applied, renewals: 0 };
-                self.on_link(at, link, Body::Write { link, write: Write::Register(row) });
+                let row = MemberRow { member, lease_ms, applied: 0, renewals: 0 };
+                self.on_link(at, link, Body::Write { link, write: Write::Register(row, applied) });
             }
             Effect::Renew { link, member, lease_ms, applied } => {
-                let row = MemberRow { member, lease_ms, applied, renewals: 0 };
-                self.on_link(at, link, Body::Write { link, write: Write::Renew(row) });
+                let row = MemberRow { member, lease_ms, applied: 0, renewals: 0 };
+                self.on_link(at, link, Body::Write { link, write: Write::Renew(row, applied) });
             }
             Effect::Unregister { link, member } => {
                 self.on_link(at, link, Body::Write { link, write: Write::Unregister(member) });
                 self.strike_after_leaving(at);
             }
             Effect::ReadLog { link, after } => self.on_link(at, link, Body::Log { link, after }),
-            Effect::Apply { epoch, changes } => {
+            Effect::Apply { at: place, changes } => {
                 if self.rng.random_bool(0.002) {
                     return self.lose_index(at);
                 }
                 let Some(process) = self.process(at) else { return };
-                if process.apply(epoch, &changes) {
+                if process.apply(place, &changes) {
                     self.published(at);
                 }
             }
@@ -208,11 +210,11 @@ impl World {
                 self.strike_after_renewal(at);
             }
             Effect::Seal => process.gate.seal(),
-            Effect::Acknowledge { member, epoch } => {
-                let event = settling::Event::Acknowledged { by: member, epoch };
+            Effect::Acknowledge { member, at: place } => {
+                let event = settling::Event::Acknowledged { by: member, at: place };
                 self.tell_connected(at, || What::Settle(event.clone()));
                 self.settle(at, event);
-                self.speak(at, member, epoch);
+                self.speak(at, member, place);
             }
             Effect::Disconnect { .. } => process.connection = None,
             Effect::Forget { member } => {

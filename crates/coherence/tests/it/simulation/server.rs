@@ -1,6 +1,6 @@
 //! Requests on their way, and what the servers make of them.
 
-use rescind_coherence::{Epoch, Rule, node, settling};
+use rescind_coherence::{Epoch, Position, Rule, node, settling};
 
 use super::database::{Database, Write, Written};
 use super::network::End;
@@ -24,7 +24,7 @@ pub enum Body {
     },
     Log {
         link: node::Link,
-        after: Epoch,
+        after: Position,
     },
     /// On the lease connection.
     Write {
@@ -84,11 +84,11 @@ impl World {
     pub fn arrives(&mut self, request: Request) {
         let Request { at, life, server, ref body } = request;
         let state = &self.database.servers[server];
-        let (epoch, timeline) = (state.epoch(), Database::timeline(server));
+        let (place, epoch, timeline) = (state.at(), state.epoch(), Database::timeline(server));
         let what = match *body {
             Body::Load { link, keep_revoked } => {
                 let revoked = state.revoked.keys().copied().collect();
-                let told = node::Event::Loaded { link, epoch, timeline };
+                let told = node::Event::Loaded { link, at: place, timeline };
                 let (lease, what) =
                     (self.plan.lease(), What::Loaded { told, revoked, keep_revoked });
                 let takes = self.random(lease / 4);
@@ -96,13 +96,14 @@ impl World {
             }
             Body::Log { link, after } => What::Hear(node::Event::Log {
                 link,
-                epoch,
+                at: place,
+                holds: state.holds(after),
                 in_recovery: false,
                 timeline,
-                changes: state.after(after),
+                changes: state.after(after.epoch),
             }),
             Body::PublishersLog { after } => {
-                What::PublishersLog { epoch, changes: state.after(after) }
+                What::PublishersLog { at: place, changes: state.after(after) }
             }
             Body::Members { covers } => {
                 What::Settle(settling::Event::Members { covers, epoch, rows: state.rows() })
@@ -172,23 +173,23 @@ impl World {
         let Some(Request { at, life, server, body }) = self.writes.get(&write).cloned() else {
             return;
         };
-        let after = self.database.servers[server].epoch();
+        let after = self.database.servers[server].at();
         let written = self.database.servers[server].write(body.write(), apart);
         let epoch = self.database.servers[server].epoch();
         match (body, written) {
             (Body::Write { link, write }, Written::Rows(found)) => {
                 let told = match write {
-                    Write::Register(_) => node::Event::Registered { link },
-                    Write::Renew(_) => node::Event::Renewed { link, found },
+                    Write::Register(..) => node::Event::Registered { link },
+                    Write::Renew(..) => node::Event::Renewed { link, found },
                     _ => node::Event::Unregistered { link },
                 };
                 self.answer(at, life, What::Hear(told));
             }
-            (Body::Silent(Write::Acknowledge(by, epoch)), Written::Rows(true)) => {
+            (Body::Silent(Write::Acknowledge(by, place)), Written::Rows(true)) => {
                 // Whoever has lost his connection is told that he may have missed something.
                 let told = match self.random(8) {
                     0 => settling::Event::RowsChanged,
-                    _ => settling::Event::Acknowledged { by, epoch },
+                    _ => settling::Event::Acknowledged { by, at: place },
                 };
                 self.tell_all(End::Database, || What::Settle(told.clone()));
             }
@@ -209,12 +210,11 @@ impl World {
     }
 
     /// What is read behind a commit: who is there, and what it has changed.
-    fn behind(&self, server: usize, after: Epoch) -> Committed {
+    fn behind(&self, server: usize, after: Position) -> Committed {
         let state = &self.database.servers[server];
-        let (epoch, changes) = (state.epoch(), state.after(after));
-        let timeline = Database::timeline(server);
-        let push = node::Event::Pushed { after, epoch, timeline, changes };
-        Committed { push, rows: settling::Event::MembersBehind { epoch, rows: state.rows() } }
+        let (at, changes) = (state.at(), state.after(after.epoch));
+        let push = node::Event::Pushed { after, at, changes };
+        Committed { at, push, rows: settling::Event::MembersBehind { at, rows: state.rows() } }
     }
 }
 

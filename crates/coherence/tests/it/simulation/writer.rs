@@ -3,7 +3,7 @@
 use rand::RngExt;
 use rescind_coherence::node::Event as NodeEvent;
 use rescind_coherence::settling::{Effect, Event as SettlerEvent};
-use rescind_coherence::{BootInstant, Epoch, Rule, Settled};
+use rescind_coherence::{BootInstant, Epoch, Position, Rule, Settled};
 
 use super::database::Write;
 use super::process::{Committed, What};
@@ -25,7 +25,7 @@ impl World {
                 self.committed(at, batch, written, committed);
             }
             What::TimedOut { batch } => self.timed_out(at, batch),
-            What::PublishersLog { epoch, changes } => self.log_read(at, epoch, &changes),
+            What::PublishersLog { at: place, changes } => self.log_read(at, place, &changes),
             _ => {}
         }
     }
@@ -54,7 +54,7 @@ impl World {
         at: usize,
         batch: u64,
         written: Vec<(Token, Epoch, bool)>,
-        Committed { push, rows }: Committed,
+        Committed { at: place, push, rows }: Committed,
     ) {
         let Some(process) = self.process(at) else { return };
         if process.batch.take_if(|(id, _)| *id == batch).is_none() {
@@ -62,7 +62,7 @@ impl World {
         }
         let last = written.iter().map(|(_, epoch, _)| *epoch).max().unwrap_or_default();
         self.settle(at, rows);
-        self.publish(at, &written, last);
+        self.publish(at, &written, place, last);
         // Numbers of a sequence have gaps, and what lies in one may still be on its way.
         let news = written.iter().any(|(_, _, new)| *new) && self.keeps(Rule::GaplessEpochs);
         let ring = if news { push } else { NodeEvent::Doorbell { epoch: last } };
@@ -84,15 +84,20 @@ impl World {
     }
 
     /// From memory if the index is exactly before it, and by the log otherwise.
-    fn publish(&mut self, at: usize, written: &[(Token, Epoch, bool)], last: Epoch) {
+    fn publish(
+        &mut self,
+        at: usize,
+        written: &[(Token, Epoch, bool)],
+        place: Position,
+        last: Epoch,
+    ) {
         let Some(process) = self.process(at) else { return };
         let new: Vec<_> = written.iter().filter(|(_, _, new)| *new).collect();
-        let follows = new.first().is_some_and(|(_, epoch, _)| *epoch == process.applied + 1);
-        let up_to = new.last().map_or(0, |(_, epoch, _)| *epoch);
+        let follows = new.first().is_some_and(|(_, epoch, _)| *epoch == process.applied.epoch + 1);
         let tokens: Vec<_> = new.iter().map(|(token, _, _)| *token).collect();
-        if follows && process.apply(up_to, &tokens) {
+        if follows && process.apply(place, &tokens) {
             self.published(at);
-            self.hear(at, NodeEvent::Applied { epoch: up_to });
+            self.hear(at, NodeEvent::Applied { at: place });
         } else {
             self.read_up_to(at, last);
         }
@@ -100,26 +105,26 @@ impl World {
 
     fn read_up_to(&mut self, at: usize, epoch: Epoch) {
         let Some(process) = self.process(at) else { return };
-        let after = process.applied;
+        let after = process.applied.epoch;
         if after < epoch {
             let server = self.connect();
             self.ask(at, server, Body::PublishersLog { after });
         }
     }
 
-    fn log_read(&mut self, at: usize, epoch: Epoch, changes: &[Token]) {
+    fn log_read(&mut self, at: usize, place: Position, changes: &[Token]) {
         let Some(process) = self.process(at) else { return };
-        if process.apply(epoch, changes) {
+        if process.apply(place, changes) {
             self.published(at);
-            self.hear(at, NodeEvent::Applied { epoch });
+            self.hear(at, NodeEvent::Applied { at: place });
         }
     }
 
     /// The index has moved.
     pub fn published(&mut self, at: usize) {
         if let Some(process) = self.process(at) {
-            let (by, epoch) = (process.node.member(), process.applied);
-            self.settle(at, SettlerEvent::Applied { by, epoch });
+            let (by, place) = (process.node.member(), process.applied);
+            self.settle(at, SettlerEvent::Applied { by, at: place });
         }
     }
 

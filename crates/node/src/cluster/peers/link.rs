@@ -1,11 +1,11 @@
 //! What is said over one connection: frames of fixed length, one of which has a body ([`push`]).
 
 use super::super::lease::Events;
-use super::super::of_row;
 use super::super::settling::Told;
+use super::super::{of_row, place};
 use super::push;
-use rescind_coherence::node::{Event, Timeline};
-use rescind_coherence::{Member, NodeId};
+use rescind_coherence::node::Event;
+use rescind_coherence::{Mark, Member, NodeId, Position};
 use rescind_store::{Epoch, LogPage};
 use std::io;
 use std::sync::Arc;
@@ -24,6 +24,8 @@ const SILENCE_MAX: Duration = Duration::from_secs(4);
 
 /// A kind, and two numbers in network order.
 const FRAME_BYTES: usize = 17;
+/// What follows on an acknowledgement: the mark of its epoch, or that it has none.
+const MARK_BYTES: usize = 33;
 const COMMITTED: u8 = b'C';
 /// Its second number says how long the body is that follows.
 const PUSHED: u8 = b'P';
@@ -72,7 +74,7 @@ pub(super) struct Wires {
 /// Until one end has had enough: hears doorbells, and says what this node has applied.
 pub(super) async fn serve(
     stream: impl AsyncRead + AsyncWrite,
-    mut acknowledged: watch::Receiver<Option<(Member, Epoch)>>,
+    mut acknowledged: watch::Receiver<Option<(Member, Position)>>,
     wires: Wires,
 ) -> io::Result<()> {
     let (mut hears, mut says) = split(stream);
@@ -86,8 +88,9 @@ pub(super) async fn serve(
                 Err(_) => None,
             };
             match told {
-                Some((member, epoch)) => {
-                    write(&mut says, APPLIED, member.incarnation.0 as u64, epoch).await?;
+                Some((member, at)) => {
+                    let numbers = (member.incarnation.0 as u64, at.epoch);
+                    write_with(&mut says, APPLIED, numbers, &mark(&at)).await?;
                 }
                 None => write(&mut says, HERE, 0, 0).await?,
             }
@@ -143,8 +146,10 @@ pub(super) async fn dialled(
                 (HERE, ..) => continue,
                 _ => return Err(unheard_of()),
             };
+            let mark = read_mark(&mut hears).await?;
             let by = Member { node: peer, incarnation: of_row(incarnation) };
-            if wires.tell.send(Told::Acknowledged { by, epoch }).is_err() {
+            let at = Position { epoch, mark };
+            if wires.tell.send(Told::Acknowledged { by, at }).is_err() {
                 return Ok(());
             }
         }
@@ -195,8 +200,28 @@ async fn read_body(from: &mut (impl AsyncRead + Unpin), bytes: u64) -> io::Resul
 
 fn pushed(epoch: Epoch, body: &[u8]) -> io::Result<Event<LogPage>> {
     let page = push::read(epoch, body).ok_or_else(unheard_of)?;
-    let (after, timeline) = (page.after, Timeline(page.timeline.into()));
-    Ok(Event::Pushed { after, epoch, timeline, changes: page })
+    let (after, at) = (place(page.after), place(page.head));
+    Ok(Event::Pushed { after, at, changes: page })
+}
+
+/// Of one length, so that whoever reads it knows it.
+fn mark(at: &Position) -> [u8; MARK_BYTES] {
+    let mut written = [0; MARK_BYTES];
+    if let (Some(mark), [there, bytes @ ..]) = (at.mark, &mut written) {
+        *there = 1;
+        *bytes = mark.0;
+    }
+    written
+}
+
+async fn read_mark(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Mark>> {
+    let mut written = [0; MARK_BYTES];
+    timeout(SILENCE_MAX, from.read_exact(&mut written)).await??;
+    match written {
+        [0, ..] => Ok(None),
+        [1, mark @ ..] => Ok(Some(Mark(mark))),
+        _ => Err(unheard_of()),
+    }
 }
 
 fn unheard_of() -> io::Error {

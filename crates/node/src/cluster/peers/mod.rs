@@ -4,9 +4,9 @@
 //! something, and the other says what it has applied:
 //!
 //! ```text
-//! dialled ──► Pushed { after, changes, epoch }  (what was committed: a hint, unless it follows)
-//!         ──► Committed { epoch }               (a doorbell: a hint)
-//!         ◄── Applied { incarnation, epoch }    (an acknowledgement: it is believed)
+//! dialled ──► Pushed { after, changes, at }  (what was committed: a hint, unless it follows)
+//!         ──► Committed { epoch }            (a doorbell: a hint)
+//!         ◄── Applied { incarnation, at }    (an acknowledgement: believed of the same history)
 //! ```
 //!
 //! Whoever has nothing to say says so every second. What is lost here costs time and nothing else:
@@ -29,7 +29,7 @@ use certificate::{Certificate, Fingerprint};
 use link::{Ring, Rings, Wires};
 use parking_lot::Mutex;
 pub use reach::{Unreached, reach};
-use rescind_coherence::Member;
+use rescind_coherence::{Member, Position};
 use rescind_store::{Contact, Epoch, LogPage, Roll};
 use std::collections::HashMap;
 use std::io;
@@ -99,7 +99,7 @@ pub(super) struct Peers {
     /// The last epoch of it.
     rung: AtomicU64,
     /// What is to be said to others.
-    acknowledged: watch::Sender<Option<(Member, Epoch)>>,
+    acknowledged: watch::Sender<Option<(Member, Position)>>,
     /// Somebody came who is not known: perhaps a row is new.
     pub(super) stranger: Arc<Notify>,
 }
@@ -169,8 +169,8 @@ impl Peers {
     /// Tells all that are connected what this node has committed; or rings, if that is not to be
     /// told.
     pub(super) fn push(&self, page: &LogPage) {
-        let ring = push::write(page).unwrap_or(Ring::Look(page.head));
-        self.say(page.head, ring);
+        let ring = push::write(page).unwrap_or(Ring::Look(page.head.epoch));
+        self.say(page.head.epoch, ring);
     }
 
     fn say(&self, epoch: Epoch, ring: Ring) {
@@ -180,11 +180,11 @@ impl Peers {
     }
 
     /// The last one says all that those before it would have said.
-    pub(super) fn acknowledge(&self, member: Member, epoch: Epoch) {
-        self.acknowledged.send_replace(Some((member, epoch)));
+    pub(super) fn acknowledge(&self, member: Member, at: Position) {
+        self.acknowledged.send_replace(Some((member, at)));
     }
 
-    pub(super) fn acknowledged(&self) -> watch::Receiver<Option<(Member, Epoch)>> {
+    pub(super) fn acknowledged(&self) -> watch::Receiver<Option<(Member, Position)>> {
         self.acknowledged.subscribe()
     }
 

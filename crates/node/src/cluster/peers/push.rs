@@ -1,16 +1,16 @@
 //! What a commit has changed, as it is said to other nodes: revocations of single tokens.
 //!
 //! ```text
-//! after: u64, timeline: u32, then for each token
-//! bytes of its id: u8, id, 0 | 1, then the 32 bytes of its digest if that was 1
+//! after: u64, its mark, the mark of where it leads to, then for each token
+//! bytes of its id: u8, id, its digest
 //! ```
 //!
-//! All in network order. Whatever else has changed is not said: the other end is rung, and reads the
+//! A mark or a digest is 1 and 32 bytes, or 0 if there is none. All in network order. Whatever else has changed is not said: the other end is rung, and reads the
 //! log.
 
 use super::link::Ring;
 use rescind_core::{Digest, TokenId};
-use rescind_store::{Change, Epoch, LogPage};
+use rescind_store::{Change, Epoch, LogPage, Position};
 
 /// Longer than any batch of the store; what is larger is read in the log.
 pub(super) const BYTES_MAX: usize = 1 << 18;
@@ -21,37 +21,47 @@ pub(super) fn write(page: &LogPage) -> Option<Ring> {
         return None;
     }
     let mut body = Vec::new();
-    body.extend(page.after.to_be_bytes());
-    body.extend(page.timeline.to_be_bytes());
+    body.extend(page.after.epoch.to_be_bytes());
+    write_digest(&mut body, page.after.mark.as_ref());
+    write_digest(&mut body, page.head.mark.as_ref());
     for change in &page.changes {
         let Change::Revoked { id, digest } = change else { return None };
         body.push(u8::try_from(id.as_str().len()).ok()?);
         body.extend(id.as_str().as_bytes());
-        body.push(u8::from(digest.is_some()));
-        digest.iter().for_each(|digest| body.extend(digest.as_bytes()));
+        write_digest(&mut body, digest.as_ref());
     }
     let sayable = body.len() <= BYTES_MAX;
-    sayable.then(|| Ring::Pushed { epoch: page.head, body: body.into() })
+    sayable.then(|| Ring::Pushed { epoch: page.head.epoch, body: body.into() })
 }
 
 /// `None` if it was not written as above.
 pub(super) fn read(head: Epoch, mut body: &[u8]) -> Option<LogPage> {
-    let after = u64::from_be_bytes(take(&mut body)?);
-    let timeline = u32::from_be_bytes(take(&mut body)?);
+    let epoch = u64::from_be_bytes(take(&mut body)?);
+    let after = Position { epoch, mark: read_digest(&mut body)? };
+    let head = Position { epoch: head, mark: read_digest(&mut body)? };
     let mut changes = Vec::new();
     while !body.is_empty() {
         let [bytes] = take(&mut body)?;
         let id = body.split_off(..usize::from(bytes))?;
         let id = TokenId::parse(str::from_utf8(id).ok()?).ok()?;
-        let digest = match take(&mut body)? {
-            [0] => None,
-            [1] => Some(Digest::from_bytes(take(&mut body)?)),
-            _ => return None,
-        };
+        let digest = read_digest(&mut body)?;
         changes.push(Change::Revoked { id, digest });
     }
-    let (in_recovery, too_far) = (false, false);
-    Some(LogPage { after, head, in_recovery, timeline, too_far, changes })
+    let (holds, in_recovery, timeline, too_far) = (true, false, 0, false);
+    Some(LogPage { after, head, holds, in_recovery, timeline, too_far, changes })
+}
+
+pub(super) fn write_digest(body: &mut Vec<u8>, digest: Option<&Digest>) {
+    body.push(u8::from(digest.is_some()));
+    digest.into_iter().for_each(|digest| body.extend(digest.as_bytes()));
+}
+
+fn read_digest(body: &mut &[u8]) -> Option<Option<Digest>> {
+    match take(body)? {
+        [0] => Some(None),
+        [1] => Some(Some(Digest::from_bytes(take(body)?))),
+        _ => None,
+    }
 }
 
 fn take<const N: usize>(body: &mut &[u8]) -> Option<[u8; N]> {
@@ -71,8 +81,10 @@ mod tests {
     }
 
     fn page(changes: Vec<Change>) -> LogPage {
-        let (in_recovery, too_far) = (false, false);
-        LogPage { after: 4, head: 7, in_recovery, timeline: 3, too_far, changes }
+        let (holds, in_recovery, timeline, too_far) = (true, false, 0, false);
+        let after = Position { epoch: 4, mark: None };
+        let head = Position { epoch: 7, mark: Some(Digest::of(b"a history")) };
+        LogPage { after, head, holds, in_recovery, timeline, too_far, changes }
     }
 
     fn said(page: &LogPage) -> Vec<u8> {
@@ -103,7 +115,8 @@ mod tests {
     #[test]
     fn half_of_it_is_refused() {
         let body = said(&page(vec![revoked("tok_1", Some([7; 32])), revoked("tok_2", None)]));
-        let ends = [12, 12 + 7 + 32, body.len()];
+        let head = 8 + 1 + 33;
+        let ends = [head, head + 7 + 32, body.len()];
         for bytes in 0..=body.len() {
             assert_eq!(read(7, &body[..bytes]).is_some(), ends.contains(&bytes), "{bytes}");
         }

@@ -1,8 +1,9 @@
 //! Real sockets and real TLS on loopback: who is believed, and who is not.
 
+use super::super::stored;
 use super::*;
 use rescind_coherence::node::Event;
-use rescind_coherence::{Rules, Timing};
+use rescind_coherence::{Mark, Rules, Timing};
 use rescind_core::TokenId;
 use rescind_store::{Change, LogPage, Member as Row};
 use std::net::Ipv4Addr;
@@ -35,6 +36,10 @@ fn node(name: &str) -> Node {
     Node { identity, peers, events, told }
 }
 
+fn here(epoch: Epoch) -> Position {
+    Position { epoch, mark: (epoch != 5).then_some(Mark([9; 32])) }
+}
+
 impl Node {
     fn row(&self) -> Row {
         Row {
@@ -65,10 +70,10 @@ impl Node {
         timeout(PATIENCE, hear).await.expect("nobody rang");
     }
 
-    async fn heard(&mut self) -> (Member, Epoch) {
+    async fn heard(&mut self) -> (Member, Position) {
         let heard = timeout(PATIENCE, self.told.recv()).await.expect("nobody said anything");
-        let Some(Told::Acknowledged { by, epoch }) = heard else { panic!("{heard:?}") };
-        (by, epoch)
+        let Some(Told::Acknowledged { by, at }) = heard else { panic!("{heard:?}") };
+        (by, at)
     }
 
     async fn hears_nothing(&mut self) {
@@ -85,8 +90,8 @@ async fn commits_are_rung_and_acknowledgements_come_back() {
     b.knows(rows);
     a.peers.ring(5);
     b.rung(5).await;
-    b.peers.acknowledge(b.identity.member(), 5);
-    assert_eq!(a.heard().await, (b.identity.member(), 5));
+    b.peers.acknowledge(b.identity.member(), here(5));
+    assert_eq!(a.heard().await, (b.identity.member(), here(5)));
     assert!(b.peers.all_hear() && a.peers.reaches_all.load(Ordering::Relaxed));
     // What was said before somebody came is said to it at once.
     let mut c = node("c");
@@ -94,7 +99,7 @@ async fn commits_are_rung_and_acknowledgements_come_back() {
     b.knows(rows.clone());
     assert!(!b.peers.all_hear() && !b.peers.reaches_all.load(Ordering::Relaxed));
     c.knows(rows);
-    assert_eq!(c.heard().await, (b.identity.member(), 5));
+    assert_eq!(c.heard().await, (b.identity.member(), here(5)));
     a.peers.ring(6);
     b.rung(6).await;
 }
@@ -110,10 +115,11 @@ async fn what_was_committed_is_pushed_in_its_order() {
     let id = TokenId::parse("tok_1").unwrap();
     let change = Change::Revoked { id, digest: None };
     let page = |after| LogPage {
-        after,
-        head: after + 1,
+        after: stored(here(after)),
+        head: stored(here(after + 1)),
+        holds: true,
         in_recovery: false,
-        timeline: 3,
+        timeline: 0,
         too_far: false,
         changes: vec![change.clone()],
     };
@@ -122,9 +128,9 @@ async fn what_was_committed_is_pushed_in_its_order() {
     a.peers.push(&LogPage { too_far: true, ..page(40) });
     for expected in 4..40 {
         let event = timeout(PATIENCE, b.events.recv()).await.expect("nothing was pushed").unwrap();
-        let Event::Pushed { after, epoch, timeline, changes } = event else { panic!("{event:?}") };
-        assert_eq!((after, epoch, timeline.0), (expected, expected + 1, 3));
-        assert_eq!(format!("{changes:?}"), format!("{:?}", page(after)));
+        let Event::Pushed { after, at, changes } = event else { panic!("{event:?}") };
+        assert_eq!((after, at), (here(expected), here(expected + 1)));
+        assert_eq!(format!("{changes:?}"), format!("{:?}", page(expected)));
     }
     b.rung(41).await;
 }
@@ -132,19 +138,19 @@ async fn what_was_committed_is_pushed_in_its_order() {
 #[tokio::test]
 async fn whoever_has_no_row_is_told_nothing_and_looked_for_once_more() {
     let (a, mut stranger) = (node("a"), node("stranger"));
-    a.peers.acknowledge(a.identity.member(), 5);
+    a.peers.acknowledge(a.identity.member(), here(5));
     a.knows(vec![a.row()]);
     stranger.knows(vec![a.row(), stranger.row()]);
     stranger.hears_nothing().await;
     timeout(PATIENCE, a.peers.stranger.notified()).await.expect("its row may be new");
     a.knows(vec![a.row(), stranger.row()]);
-    assert_eq!(stranger.heard().await, (a.identity.member(), 5));
+    assert_eq!(stranger.heard().await, (a.identity.member(), here(5)));
 }
 
 #[tokio::test]
 async fn acknowledgement_of_somebody_else_at_a_nodes_address_is_not_believed() {
     let (mut a, b, thief) = (node("a"), node("b"), node("thief"));
-    thief.peers.acknowledge(b.identity.member(), 5);
+    thief.peers.acknowledge(b.identity.member(), here(5));
     // Itself a member, and so known by its certificate; but not for b's.
     let mut row = b.row();
     row.contact.as_mut().unwrap().address = thief.row().contact.unwrap().address;
@@ -161,7 +167,7 @@ async fn node_whose_row_is_gone_is_left_and_whoever_never_speaks_is_given_up() {
     let rows = vec![a.row(), b.row()];
     b.knows(rows.clone());
     a.knows(rows);
-    b.peers.acknowledge(b.identity.member(), 1);
+    b.peers.acknowledge(b.identity.member(), here(1));
     a.heard().await;
     a.knows(vec![a.row()]);
     timeout(PATIENCE, async {

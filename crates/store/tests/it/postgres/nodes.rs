@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use rescind_core::{Digest, RevocationReason, TokenUpdate, audit::Walk};
 use rescind_store::{
     Applied, AuditFilter, Epoch, Fetched, IssuedBefore, NewRotation, Overlap, OwnerUpdate,
-    ReadStore, RevocationOfAll, Ring, SetRevocation, Settled, Settler, SharedStore, StoreError,
-    TokenSet, WriteStore,
+    Position, ReadStore, RevocationOfAll, Ring, SetRevocation, Settled, Settler, SharedStore,
+    StoreError, TokenSet, WriteStore,
     conformance::postgres::Database,
     postgres::{Options, PostgresStore},
 };
@@ -107,7 +107,7 @@ async fn own_change_is_told_together_with_what_others_did_before_it() {
     assert!(b.knows("b"));
     b.store.revoke(revocation("c"), by(4)).await.unwrap();
     assert!(!b.knows("b") && !b.knows("c"));
-    assert_eq!(b.store.applied().unwrap(), Some(3));
+    assert_eq!(b.applied(), 3);
     assert_eq!(a.look().await, 3);
     assert_eq!(a.memory.held(), b.memory.held());
 }
@@ -120,7 +120,7 @@ async fn token_issued_by_a_node_that_is_behind_is_known_at_once() {
     a.store.revoke(revocation("b"), by(2)).await.unwrap();
     b.store.issue(bearer("new", "u"), by(3)).await.unwrap();
     assert!(b.knows("new") && b.knows("b"));
-    assert_eq!(b.store.applied().unwrap(), Some(0));
+    assert_eq!(b.applied(), 0);
     b.look().await;
     assert!(b.knows("new") && !b.knows("b"));
 }
@@ -131,17 +131,19 @@ async fn page_that_was_overtaken_takes_nothing_back() {
     let (a, b) = two_nodes(&database).await;
     a.store.update_owner(owner_id("u"), suspended(true), by(2)).await.unwrap();
     a.store.update_owner(owner_id("u"), suspended(false), by(3)).await.unwrap();
-    let resumed = b.store.read_log(0).await.unwrap();
+    let resumed = b.store.read_log(Position::default()).await.unwrap();
     a.store.update_owner(owner_id("u"), suspended(true), by(4)).await.unwrap();
     assert_eq!(b.look().await, 3);
-    assert_eq!(b.store.apply(resumed).unwrap(), Applied::At(3));
+    assert!(matches!(b.store.apply(resumed).unwrap(), Applied::At(at) if at.epoch == 3));
     assert!(b.memory.held().owners[&owner_id("u")].state.is_suspended());
-    let beyond = a.store.read_log(3).await.unwrap();
+    let here = b.store.applied().unwrap().unwrap();
+    let beyond = a.store.read_log(here).await.unwrap();
     let c = Node::of(&database).await;
-    assert_eq!(c.store.apply(beyond).unwrap(), Applied::At(3));
+    assert_eq!(c.store.apply(beyond).unwrap(), Applied::At(here));
     a.store.revoke(revocation("b"), by(5)).await.unwrap();
     a.store.revoke(revocation("c"), by(6)).await.unwrap();
-    let with_a_gap = a.store.read_log(4).await.unwrap();
+    let next = Position { epoch: 4, mark: None };
+    let with_a_gap = a.store.read_log(next).await.unwrap();
     assert_eq!(c.store.apply(with_a_gap).unwrap(), Applied::Gap);
     assert!(c.knows("b") && c.knows("c"));
 }
@@ -187,11 +189,11 @@ async fn nothing_is_fetched_into_a_memory_that_was_not_loaded() {
     let store = open(&database, memory.clone()).await.unwrap();
     assert_eq!(store.applied().unwrap(), None);
     store.fetch_bearer(&digest("b")).await.unwrap_err();
-    let page = a.store.read_log(0).await.unwrap();
+    let page = a.store.read_log(Position::default()).await.unwrap();
     assert_eq!(store.apply(page).unwrap(), Applied::NothingLoaded);
     store.revoke(revocation("b"), by(2)).await.unwrap();
     assert_eq!(memory.held(), super::scene::Held::default());
-    assert_eq!(store.load().await.unwrap().epoch, 1);
+    assert_eq!(store.load().await.unwrap().at.epoch, 1);
     assert!(!memory.held().tokens.contains_key(&id("b")));
     assert_eq!(memory.held().tokens.len(), 3);
 }
@@ -224,12 +226,12 @@ async fn node_that_is_too_far_behind_is_told_to_load() {
         )
     };
     sql.batch_execute(&insert(1, 65_536)).await.unwrap();
-    assert!(!node.store.read_log(0).await.unwrap().too_far);
+    assert!(!node.store.read_log(Position::default()).await.unwrap().too_far);
     sql.batch_execute(&insert(65_537, 65_537)).await.unwrap();
-    let page = node.store.read_log(0).await.unwrap();
+    let page = node.store.read_log(Position::default()).await.unwrap();
     assert!(page.too_far);
     assert_eq!(node.store.apply(page).unwrap(), Applied::Gap);
-    assert_eq!(node.store.load().await.unwrap().epoch, 1);
+    assert_eq!(node.store.load().await.unwrap().at.epoch, 1);
     assert_eq!(node.memory.held().owners.len(), 65_537);
 }
 

@@ -6,7 +6,8 @@ use super::{
 };
 use crate::sqlite::scene::{bearer, by, revocation, user};
 use rescind_store::{
-    ReadStore, Revoked, SharedStore, StoreError, WriteStore, conformance::postgres::Database,
+    Member, Position, ReadStore, Revoked, SharedStore, StoreError, WriteStore,
+    conformance::postgres::Database,
 };
 use std::{process::Command, sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
@@ -177,8 +178,8 @@ async fn store_outlives_a_restart_of_postgres() {
     let away = node.store.revoke(revocation("b"), by(2)).await;
     assert!(matches!(away, Err(StoreError::Unavailable(_))), "{away:?}");
     assert!(node.store.epoch().await.is_err());
-    assert!(node.store.read_log(0).await.is_err());
-    assert!(node.store.renew("a", 1, 0, 1).await.is_err());
+    assert!(node.store.read_log(Position::default()).await.is_err());
+    assert!(node.store.renew("a", 1, Position::default(), 1).await.is_err());
     assert!(timeout(Duration::from_millis(50), node.store.failed()).await.is_err());
     assert!(node.knows("b"), "memory is as it was");
     server.start_again();
@@ -194,7 +195,7 @@ async fn store_outlives_a_restart_of_postgres() {
     assert!(matches!(back.await.unwrap(), Revoked::Now(_)));
     assert!(!node.knows("b"));
     assert_eq!(node.store.epoch().await.unwrap(), 1);
-    assert_eq!(node.store.read_log(0).await.unwrap().head, 1);
+    assert_eq!(node.store.read_log(Position::default()).await.unwrap().head.epoch, 1);
     timeout(Duration::from_secs(10), bell.rung()).await.unwrap().unwrap();
 }
 
@@ -253,16 +254,68 @@ async fn database_that_has_gone_backwards_is_not_written_to_before_it_is_loaded_
     node.store.issue(bearer("c", "u"), by(1)).await.unwrap();
     node.store.revoke(revocation("b"), by(2)).await.unwrap();
     let sql = database.client().await;
-    sql.batch_execute("UPDATE epoch SET n = 0; DELETE FROM revocation_log").await.unwrap();
+    sql.batch_execute("UPDATE epoch SET n = 0, mark = NULL; DELETE FROM revocation_log")
+        .await
+        .unwrap();
     let refused = node.store.revoke(revocation("c"), by(3)).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
     assert!(node.knows("c"));
-    let page = node.store.read_log(1).await.unwrap();
-    assert!(page.head < page.after);
-    assert_eq!(node.store.load().await.unwrap().epoch, 0);
+    let here = node.store.applied().unwrap().unwrap();
+    let page = node.store.read_log(here).await.unwrap();
+    assert!(!page.holds && page.head.epoch < here.epoch);
+    assert_eq!(node.store.load().await.unwrap().at, Position::default());
     let revoked = node.store.revoke(revocation("c"), by(3)).await;
     assert!(matches!(revoked, Ok(Revoked::Now(settled)) if settled.epoch == 1), "{revoked:?}");
     assert!(!node.knows("c"));
+}
+
+/// The same, and others have written on before this node looks: by the numbers nothing has happened.
+#[tokio::test]
+async fn database_that_was_overtaken_after_it_went_backwards_is_another_history() {
+    let database = Database::create().await;
+    let old = with_a_token(&database).await;
+    let sql = database.client().await;
+    old.store.issue(bearer("c", "u"), by(1)).await.unwrap();
+    old.store.register(&member("old"), None).await.unwrap();
+    let backup =
+        "CREATE TABLE kept AS SELECT (SELECT max(seq) FROM audit) AS seq, n, mark FROM epoch";
+    sql.batch_execute(backup).await.unwrap();
+    old.store.revoke(revocation("b"), by(2)).await.unwrap();
+    let here = old.store.applied().unwrap().unwrap();
+    let restore = "UPDATE epoch SET n = kept.n, mark = kept.mark FROM kept;
+         DELETE FROM revocation_log WHERE seq > (SELECT n FROM kept);
+         DELETE FROM audit WHERE seq > (SELECT seq FROM kept);
+         UPDATE tokens SET revoked_at = NULL, revoked_by = NULL, revocation_reason = NULL";
+    sql.batch_execute(restore).await.unwrap();
+    let new = Node::of(&database).await;
+    new.store.revoke(revocation("c"), by(3)).await.unwrap();
+    let there = new.store.applied().unwrap().unwrap();
+    assert_eq!(there.epoch, here.epoch);
+    assert_ne!(there.mark, here.mark);
+
+    let row = async || new.store.members(0).await.unwrap().members[0].applied;
+    assert!(old.store.renew("old", 7, here, 1_000).await.unwrap());
+    assert!(!old.store.acknowledge("old", 7, here).await.unwrap());
+    old.store.register(&Member { applied: here.epoch, ..member("old") }, here.mark).await.unwrap();
+    assert_eq!(row().await, 0, "it has not applied what the number means now");
+    assert!(old.store.renew("old", 7, there, 1_000).await.unwrap());
+    assert_eq!(row().await, 1);
+
+    assert!(!old.store.read_log(here).await.unwrap().holds);
+    assert!(old.store.read_log(there).await.unwrap().holds);
+    let refused = old.store.revoke(revocation("b"), by(4)).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    new.store.revoke(revocation("b"), by(5)).await.unwrap();
+    assert!(!old.store.read_log(here).await.unwrap().holds, "however far the others have come");
+    let unknown = old.store.issue(bearer("d", "u"), by(6)).await;
+    assert!(unknown.is_ok(), "{unknown:?}");
+    let unknown = old.store.revoke(revocation("d"), by(7)).await;
+    assert!(is_uncertain(&unknown), "{unknown:?}");
+}
+
+fn member(node: &str) -> Member {
+    let (node, incarnation, contact) = (node.into(), 7, None);
+    Member { node, incarnation, lease_ms: 1_000, applied: 0, renewals: 0, contact }
 }
 
 /// As a primary that others have replaced: it answers readings, and confirms no write.
@@ -272,17 +325,21 @@ async fn log_is_not_read_from_a_server_that_can_no_longer_commit() {
     let database = Database::create_on(server.text.clone()).await;
     let node = with_a_token(&database).await;
     node.store.revoke(revocation("b"), by(2)).await.unwrap();
-    let page = node.store.read_log_of_primary(0).await.unwrap();
-    assert_eq!((page.head, page.changes.len(), page.in_recovery), (1, 1, false));
+    let page = node.store.read_log_of_primary(Position::default()).await.unwrap();
+    assert_eq!((page.head.epoch, page.changes.len(), page.in_recovery), (1, 1, false));
     let sql = database.client().await;
     sql.batch_execute("SET synchronous_commit = local").await.unwrap();
     sql.batch_execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'").await.unwrap();
     server.ctl(&["reload"]);
     sleep(Duration::from_millis(500)).await;
-    assert_eq!(node.store.read_log(0).await.unwrap().head, 1, "it reads as before");
+    assert_eq!(
+        node.store.read_log(Position::default()).await.unwrap().head.epoch,
+        1,
+        "it reads as before"
+    );
     let reading = tokio::spawn({
         let store = Arc::clone(&node.store);
-        async move { store.read_log_of_primary(0).await }
+        async move { store.read_log_of_primary(Position::default()).await }
     });
     sleep(Duration::from_millis(300)).await;
     let confirmed = reading.is_finished();
@@ -296,5 +353,5 @@ async fn log_is_not_read_from_a_server_that_can_no_longer_commit() {
     sleep(Duration::from_millis(500)).await;
     assert!(!confirmed);
     assert!(cancelled.is_err(), "the server calls that a success: {cancelled:?}");
-    assert_eq!(node.store.read_log_of_primary(0).await.unwrap().head, 1);
+    assert_eq!(node.store.read_log_of_primary(Position::default()).await.unwrap().head.epoch, 1);
 }

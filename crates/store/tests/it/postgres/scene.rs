@@ -58,7 +58,12 @@ impl Node {
         let after = self.store.applied().unwrap().unwrap();
         let page = self.store.read_log(after).await.unwrap();
         self.store.apply(page).unwrap();
-        self.store.applied().unwrap().unwrap()
+        self.applied()
+    }
+
+    /// Where it stands.
+    pub(crate) fn applied(&self) -> Epoch {
+        self.store.applied().unwrap().unwrap().epoch
     }
 
     pub(crate) fn knows(&self, token: &str) -> bool {

@@ -4,7 +4,7 @@ use super::scene::Node;
 use crate::sqlite::scene::{at, bearer, by, id, owner_id, partner, revocation, signing, user};
 use rescind_core::{Actor, TokenState, audit::Walk};
 use rescind_store::{
-    AuditFilter, By, ReadStore, Revocation, Revoked, SharedStore, StoreError, WriteStore,
+    AuditFilter, By, ReadStore, Revocation, Revoked, StoreError, WriteStore,
     conformance::postgres::Database,
 };
 use std::{sync::Arc, time::Duration};
@@ -130,7 +130,7 @@ async fn one_who_may_not_act_is_refused_and_holds_up_nobody() {
     let kept = node.store.token(&id("t5")).await.unwrap().unwrap();
     assert_eq!(kept.record.state, TokenState::Active);
     assert!(node.knows("t5"));
-    assert_eq!(node.store.applied().unwrap(), Some(7));
+    assert_eq!(node.applied(), 7);
 }
 
 /// The database ends it for whom it belongs to, and the other one comes first.

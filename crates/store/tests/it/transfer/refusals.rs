@@ -6,7 +6,7 @@ use crate::{
     sqlite::scene::{Heard, bearer, by, open, revocation, user},
 };
 use rescind_store::{
-    Member, SharedStore, WriteStore,
+    Member, Position, SharedStore, WriteStore,
     postgres::{self, Durability, PostgresEnd},
     sqlite::{OpenError, SqliteEnd},
     transfer::{End, TransferError, reopen},
@@ -89,7 +89,7 @@ async fn database_with_a_node_on_it_is_no_destination() {
     let places = Places::new().await;
     let path = places.filled("first").await;
     let (node, _) = serve_postgres(&places.database).await;
-    node.register(&member("n")).await.unwrap();
+    node.register(&member("n"), None).await.unwrap();
     let error = to_postgres(&path, &mut places.end().await).await.unwrap_err();
     assert!(matches!(error, TransferError::NotEmpty { table: "members", .. }), "{error:?}");
     node.create_owner(user("u"), by(0)).await.unwrap();
@@ -108,15 +108,15 @@ async fn source_that_is_served_is_refused() {
     to_postgres(&path, &mut places.end().await).await.unwrap();
 
     let (node, _) = serve_postgres(&places.database).await;
-    node.register(&member("n")).await.unwrap();
+    node.register(&member("n"), None).await.unwrap();
     let end = places.end().await;
     let seen = end.members().await.unwrap();
     assert_eq!(seen, [member("n")]);
-    node.renew("n", 7, 0, 1_000).await.unwrap();
+    node.renew("n", 7, Position::default(), 1_000).await.unwrap();
     let error = end.hold(&seen).await.unwrap_err();
     assert!(matches!(&error, TransferError::Served { node, .. } if node == "n"), "{error:?}");
     // It was not held up by that.
-    node.renew("n", 7, 0, 1_000).await.unwrap();
+    node.renew("n", 7, Position::default(), 1_000).await.unwrap();
     node.issue(bearer("b", "u"), by(30)).await.unwrap();
 }
 
@@ -127,7 +127,7 @@ async fn node_that_sleeps_through_the_move_gets_no_lease_and_writes_nothing() {
     let path = places.filled("first").await;
     to_postgres(&path, &mut places.end().await).await.unwrap();
     let (node, _) = serve_postgres(&places.database).await;
-    node.register(&member("n")).await.unwrap();
+    node.register(&member("n"), None).await.unwrap();
     let applied = node.applied().unwrap().unwrap();
     node.read_log(applied).await.unwrap();
     let mut end = places.end().await;

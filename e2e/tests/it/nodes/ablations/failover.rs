@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 /// What a failover may forget.
-pub(super) const ASYNC: &str = "durability = \"async\"\naccept_lost_revocations_on_failover = true";
+const ASYNC: &str = "durability = \"async\"\naccept_lost_revocations_on_failover = true";
 
 /// Whether commits wait for the standby is the operator's to say, and to leave out.
 pub(super) async fn servers_and_setup(setup: Setup) -> anyhow::Result<(Servers, Setup)> {

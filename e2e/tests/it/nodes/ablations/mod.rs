@@ -65,7 +65,7 @@ fn two_and_one(lease: &'static str) -> Setup {
 fn quick() -> Vec<Case> {
     cases! {
         "revoker-waits": revoker::node_is_cut_off, three("2s");
-        "apply-before-acknowledge": renewal::log_does_not_come, three("2s");
+        "apply-before-acknowledge,acknowledge-of-one-history": renewal::log_does_not_come, three("2s");
         "register-before-read": joining::revoked_before_the_row, two_and_one("5s");
         "fetched-is-not-older": verifying::fetched_while_it_is_revoked, three("3s");
         "round-after-asking": verifying::asked_while_the_log_is_read,
@@ -96,6 +96,9 @@ fn slow() -> Vec<Case> {
         "push-follows": pushes::one_before_was_not_pushed, Setup::of(3, "20s");
         "register-once": joining::registered_again, three("5s");
         "notice-the-truth-going-back": restored::backup_takes_its_place, three("3s");
+        "acknowledge-of-one-history": restored::number_is_given_to_something_else,
+            Setup::of(3, "20s");
+        "push-of-one-history": restored::next_number_is_told, Setup::of(3, "20s");
     }
 }
 
@@ -103,8 +106,6 @@ fn of_failover() -> Vec<Case> {
     let cases = cases! {
         "synchronous-replication": failover::standby_is_behind, three("2s");
         "renewal-writes": failover::old_primary_lives_on, three("2s");
-        "push-of-one-history": pushes::old_primary_is_written_to,
-            Setup { direct: true, postgres: failover::ASYNC, ..two_and_one("5s") };
         "members-know-the-epoch": failover::members_are_read_on_the_old_primary,
             Setup { nodes: 2, ..two_and_one("4s") };
     };
