@@ -84,7 +84,7 @@ fn slow() -> Vec<Case> {
         "count-before-the-read": renewal::renewal_is_confirmed_late, three("8s");
         "drift-margin": renewal::clocks_drift, three("20s");
         "commit-before-members": joining::joined_since, two_and_one("2s");
-        "apply-before-extend,generation-again": renewal::much_was_missed, three("2s");
+        "apply-before-extend,generation-again": renewal::much_was_missed, three("6s");
         "monotonic-wait": revoker::wall_clock_steps, three("3s");
         "lease-before-data,generation-again": verifying::renewed_while_it_decides, three("2s");
         "renewal-reads-the-log": renewal::doorbell_is_lost, three("2s");

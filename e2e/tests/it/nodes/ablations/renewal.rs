@@ -1,5 +1,6 @@
 //! A renewal whose steps take their time.
 
+use super::super::Said;
 use super::super::trial::Client;
 use super::Trial;
 use anyhow::Context as _;
@@ -8,11 +9,12 @@ use rescind_e2e::faketime;
 use rescind_e2e::link::{COMMIT, Hold, Line, Way};
 use std::time::Duration;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
-const AT_ONCE: usize = 20;
 /// The next renewal comes within this.
 const RENEWED_WITHIN: Duration = Duration::from_secs(6);
+/// A node that was cut off, and has much to read.
+const BACK_WITHIN: Duration = Duration::from_secs(30);
 
 /// The node has heard that there is something new, and cannot read what it is.
 pub(super) async fn log_does_not_come(trial: &mut Trial) -> anyhow::Result<()> {
@@ -99,36 +101,47 @@ async fn revoke_one_by_one(client: Client, tokens: Vec<Bearer>) {
     revoking.join_all().await;
 }
 
-/// The node comes back, and what it has missed takes a while to apply. Meanwhile the generation
-/// changes all the time, so it covers for the rule but for a few microseconds.
+/// The node comes back, and what it has missed takes a while to apply: what was revoked last,
+/// longest. Meanwhile the generation changes all the time, so it covers for the rule but for a few
+/// microseconds.
 pub(super) async fn much_was_missed(trial: &mut Trial) -> anyhow::Result<()> {
-    const MANY: usize = 600;
+    const LAST: usize = 6;
     let client = trial.client()?;
-    let mut missed = Vec::new();
-    while missed.len() < MANY {
-        let some = (0..AT_ONCE).map(|_| client.clone());
-        let some: JoinSet<_> = some.map(|client| async move { client.create(0).await }).collect();
-        // Some may be told that it is too much.
-        missed.extend(some.join_all().await.into_iter().flatten());
-    }
     let mut last = Vec::new();
-    for _ in 0..6 {
+    for _ in 0..LAST {
         last.push(trial.known_on(2).await?);
     }
     let cut = trial.link(2)?.hold(Hold::ALL);
-    let revoking: Vec<_> = missed.iter().map(|token| client.revoking(0, token)).collect();
-    sleep(Duration::from_millis(800)).await;
-    let revoking_last: Vec<_> = last.iter().map(|token| client.revoking(0, token)).collect();
-    for revoking in revoking.into_iter().chain(revoking_last) {
-        revoking.await??;
+    trial.sql(0, &many_bounds())?;
+    let revoking: Vec<_> = last.iter().map(|token| client.revoking(0, token)).collect();
+    for revoking in revoking {
+        revoking.await??.context("not revoked")?;
     }
-    let watching: JoinSet<_> = (last.iter().chain(&last))
-        .map(|token| {
-            let (client, token) = (client.clone(), token.clone());
-            async move { client.watch(2, &token, Duration::from_secs(2)).await }
-        })
-        .collect();
-    sleep(Duration::from_millis(100)).await;
+    let mut watching = JoinSet::new();
+    // Two to each, so that there is always one on its way.
+    for token in last.iter().chain(&last) {
+        let mut connection = client.connect(2).await?;
+        let (client, token) = (client.clone(), token.clone());
+        let refused = async move {
+            while client.look_on(&mut connection, 2, &token).await? != Said::Invalid {}
+            anyhow::Ok(())
+        };
+        watching.spawn(timeout(BACK_WITHIN, refused));
+    }
     drop(cut);
-    watching.join_all().await.into_iter().collect()
+    for refused in watching.join_all().await {
+        refused.context("the node does not come back")??;
+    }
+    Ok(())
+}
+
+/// As if another node had taken back the tokens of so many tenants, in one transaction. By asking
+/// that takes minutes, and a node that reads the log cannot tell. Bounds come before tokens there.
+fn many_bounds() -> String {
+    const MANY: usize = 40_000;
+    format!(
+        "UPDATE epoch SET n = n + 1;
+         INSERT INTO bounds (tenant, not_before, changed_at)
+         SELECT 'tenant-' || number, 1, n FROM epoch, generate_series(1, {MANY}) AS number"
+    )
 }
