@@ -289,7 +289,10 @@ impl Node {
             _ => false,
         };
         self.lease_end = None;
-        let mut effects = vec![Effect::Seal];
+        let mut effects = vec![];
+        if self.rules.keeps(Rule::SealBeforeLeaving) {
+            effects.push(Effect::Seal);
+        }
         if matches!(self.doing, Doing::Asking { .. }) {
             effects.push(self.disconnect());
         }
@@ -297,19 +300,17 @@ impl Node {
             effects.extend(self.stopped());
             return effects;
         }
-        let leave = Effect::Unregister { link: self.link, member: self.member };
-        if self.rules.keeps(Rule::SealBeforeLeaving) {
-            effects.push(leave);
-        } else {
-            effects.insert(0, leave);
-        }
+        effects.push(Effect::Unregister { link: self.link, member: self.member });
         self.ask(Asked::Unregister, now);
         effects
     }
 
     fn stopped<C>(&mut self) -> Vec<Effect<C>> {
         self.doing = Doing::Stopped;
-        vec![Effect::Stopped]
+        // Without the rule it answers until it knows that it has left. To seal behind the request
+        // in the same step would be no later: a driver sends the request when the step has ended.
+        let late = (!self.rules.keeps(Rule::SealBeforeLeaving)).then_some(Effect::Seal);
+        late.into_iter().chain([Effect::Stopped]).collect()
     }
 
     fn wake_at(&self) -> Option<BootInstant> {

@@ -87,7 +87,8 @@ pub(super) async fn registered_again(trial: &mut Trial) -> anyhow::Result<()> {
     burying.await??.context("not revoked").map(drop)
 }
 
-async fn is_forgotten(trial: &Trial) -> anyhow::Result<()> {
+/// The third node is.
+pub(super) async fn is_forgotten(trial: &Trial) -> anyhow::Result<()> {
     let rows = "SELECT count(*) FROM members WHERE node = 'node-2'";
     trial.until_sql(0, rows, |count| count == "0").await
 }

@@ -8,6 +8,7 @@
 
 mod failover;
 mod joining;
+mod leaving;
 mod pushes;
 mod renewal;
 mod restored;
@@ -94,6 +95,7 @@ fn slow() -> Vec<Case> {
         "row-per-incarnation": joining::successor_takes_the_name,
             Setup { nodes: 4, twins: true, ..two_and_one("8s") };
         "push-follows": pushes::one_before_was_not_pushed, Setup::of(3, "20s");
+        "seal-before-leaving": leaving::asked_when_the_row_is_gone, three("20s");
         "register-once": joining::registered_again, three("5s");
         "notice-the-truth-going-back": restored::backup_takes_its_place, three("3s");
         "acknowledge-of-one-history": restored::number_is_given_to_something_else,
