@@ -20,36 +20,48 @@ const DATABASE: &str = "RESCIND_TEST_DATABASE";
 const TOKENS: usize = 2;
 const SIGABRT: i32 = 6;
 
-/// Each named point, and how many writes beyond the answered ones a death there leaves.
-const POINTS: [(&str, usize); 6] = [
-    ("before_begin", 0),
-    ("after_begin", 0),
-    ("before_commit", 0),
-    ("after_commit", 1),
-    ("after_publish", 1),
-    ("before_answer", 1),
-];
-
-#[tokio::test]
-async fn death_at_every_point_keeps_what_was_answered() {
-    for (point, beyond) in POINTS {
-        let mut deaths = 0;
-        loop {
-            let database = Database::create().await;
-            let passage = format!("{point}:{}", deaths + 1);
-            let output = child(&database).env("RESCIND_CRASH_POINT", &passage).output().unwrap();
-            let answered = answered(&output);
-            if output.status.success() {
-                assert_eq!(answered.len(), 1 + 2 * TOKENS, "{output:?}");
-                break;
-            }
-            assert_eq!(output.status.signal(), Some(SIGABRT), "{passage}: {output:?}");
-            kept(&database, &answered, beyond, &passage).await;
-            deaths += 1;
+/// A test for each named point, and how many writes beyond the answered ones a death there leaves.
+/// Each death has a database of its own, whose end is a checkpoint: all of them in one test would
+/// take minutes on a busy disk.
+macro_rules! deaths_that_keep_what_was_answered {
+    ($($point:ident: $beyond:literal;)*) => {
+        mod death_keeps_what_was_answered {
+            $(
+                #[tokio::test]
+                async fn $point() {
+                    super::every_death_keeps_what_was_answered(stringify!($point), $beyond).await;
+                }
+            )*
         }
-        // One more than the answered writes: recording a use passes the points too.
-        assert_eq!(deaths, 2 + 2 * TOKENS, "{point}");
+    };
+}
+
+deaths_that_keep_what_was_answered! {
+    before_begin: 0;
+    after_begin: 0;
+    before_commit: 0;
+    after_commit: 1;
+    after_publish: 1;
+    before_answer: 1;
+}
+
+async fn every_death_keeps_what_was_answered(point: &str, beyond: usize) {
+    let mut deaths = 0;
+    loop {
+        let database = Database::create().await;
+        let passage = format!("{point}:{}", deaths + 1);
+        let output = child(&database).env("RESCIND_CRASH_POINT", &passage).output().unwrap();
+        let answered = answered(&output);
+        if output.status.success() {
+            assert_eq!(answered.len(), 1 + 2 * TOKENS, "{output:?}");
+            break;
+        }
+        assert_eq!(output.status.signal(), Some(SIGABRT), "{passage}: {output:?}");
+        kept(&database, &answered, beyond, &passage).await;
+        deaths += 1;
     }
+    // One more than the answered writes: recording a use passes the points too.
+    assert_eq!(deaths, 2 + 2 * TOKENS, "{point}");
 }
 
 #[tokio::test]
