@@ -27,7 +27,7 @@ pub use model::*;
 pub use seal::{KeyId, KeyRing, KeyRingError};
 pub use settling::Settling;
 pub use shared::{
-    Applied, Bell, Committed, Contact, Doorbell, Fetched, LoadError, Loaded, LogPage, Member,
-    Position, Ring, Roll, SharedStore,
+    Applied, Bell, Contact, Doorbell, Fetched, LoadError, Loaded, LogPage, Member, Position, Ring,
+    Roll, SharedStore,
 };
 pub use traits::{Follower, ReadStore, Settler, Store, WriteStore};

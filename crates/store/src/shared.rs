@@ -82,16 +82,6 @@ pub struct LogPage {
     pub changes: Vec<Change>,
 }
 
-/// What a node has just committed.
-#[derive(Clone, Debug)]
-pub struct Committed {
-    /// What whoever stands at its beginning would read in the log. [`LogPage::too_far`] if it is
-    /// more than can be handed on: whoever hears of it reads the log.
-    pub page: LogPage,
-    /// As they were read behind the commit, on the same connection.
-    pub members: Roll,
-}
-
 /// What has become of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Applied {

@@ -1,10 +1,10 @@
 //! The seam: reading apart from writing, and the follower that is told of each commit.
 
 use crate::{
-    AllRevoked, AuditFilter, AuditRow, By, Change, Committed, Created, Epoch, IssueError, NewOwner,
-    NewRotation, NewToken, OwnerError, OwnerFilter, OwnerUpdate, Revocation, RevocationOfAll,
-    Revoked, RotateError, Rotated, SetRevocation, SetRevoked, Settled, Settling, StoreError,
-    StoredToken, StoredUser, TokenFilter, UpdateError,
+    AllRevoked, AuditFilter, AuditRow, By, Change, Created, Epoch, IssueError, LogPage, NewOwner,
+    NewRotation, NewToken, OwnerError, OwnerFilter, OwnerUpdate, Position, Revocation,
+    RevocationOfAll, Revoked, Roll, RotateError, Rotated, SetRevocation, SetRevoked, Settled,
+    Settling, StoreError, StoredToken, StoredUser, TokenFilter, UpdateError,
 };
 use async_trait::async_trait;
 use rescind_core::{Digest, Owner, OwnerId, Timestamp, TokenId, TokenRecord, TokenUpdate};
@@ -101,9 +101,14 @@ pub trait Settler: Send + Sync {
     /// hold a lease. An error is no answer: what was committed stays, and nothing is promised.
     async fn settle(&self, epoch: Epoch) -> Result<Settled, StoreError>;
 
-    /// A batch of this node is durable that has raised the epoch. Told at most once, before anybody
-    /// asks to have it settled. Must not block.
-    fn committed(&self, _: Committed) {}
+    /// A batch of this node is durable that has raised the epoch: what whoever stands at its beginning
+    /// would read in the log. [`LogPage::too_far`] if it is more than can be handed on: whoever hears
+    /// of it reads the log. Told at most once, before anybody asks to have it settled. Must not block.
+    fn committed(&self, _: LogPage) {}
+
+    /// The members, as they were read behind that commit on the same connection. Told at most once,
+    /// after it. Must not block.
+    fn members(&self, _: Position, _: Roll) {}
 
     /// Whether it tells all other nodes of a commit by itself, so that the database need not: a
     /// notification wakes everybody up, and commits that notify wait for one another.

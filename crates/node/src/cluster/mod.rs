@@ -34,7 +34,7 @@ use rescind_coherence::{Incarnation, Mark, Member, Node, NodeId, Position};
 use rescind_core::{Digest, TokenId};
 use rescind_guard::Guard;
 use rescind_store::{
-    Committed, Epoch, Fetched, Member as Row, Ring, Roll, Settled, Settler, SharedStore, StoreError,
+    Epoch, Fetched, LogPage, Member as Row, Ring, Roll, Settled, Settler, SharedStore, StoreError,
 };
 use rounds::ReadThrough;
 pub use rounds::{PROOF_PATIENCE, Proofs, QUESTIONS_MAX};
@@ -151,9 +151,14 @@ impl Settler for Settlement {
         settled.await.map_err(gone)
     }
 
+    /// If there is no room for it, whoever waits rings.
+    fn committed(&self, page: LogPage) {
+        let _ = self.asked.try_send(Asked::Committed(page));
+    }
+
     /// If there is no room for it, whoever waits looks for himself.
-    fn committed(&self, committed: Committed) {
-        let _ = self.asked.try_send(Asked::Committed(committed));
+    fn members(&self, behind: rescind_store::Position, members: Roll) {
+        let _ = self.asked.try_send(Asked::Members { behind: place(behind), members });
     }
 
     fn reaches_all(&self) -> bool {

@@ -8,7 +8,7 @@ use rescind_coherence::settling::{Effect, Event};
 use rescind_coherence::{
     BootInstant, DeadRow, Member, MemberRow, Position, Reaper, Rules, Settler, Timing,
 };
-use rescind_store::{Committed, Epoch, Roll, Settled};
+use rescind_store::{Epoch, LogPage, Roll, Settled};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -17,7 +17,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 /// What the store says, in its order.
 pub(super) enum Asked {
     /// Before anybody waits for it.
-    Committed(Committed),
+    Committed(LogPage),
+    /// As they were read behind it.
+    Members { behind: Position, members: Roll },
     /// Somebody waits for an epoch.
     Settle { epoch: Epoch, answer: oneshot::Sender<Settled> },
 }
@@ -103,7 +105,11 @@ impl Settlements {
                     None => return,
                 },
                 asked = self.asked.recv() => match asked {
-                    Some(Asked::Committed(committed)) => self.committed(committed),
+                    Some(Asked::Committed(page)) => self.committed(&page),
+                    Some(Asked::Members { behind, members }) => {
+                        let rows = self.saw(&members);
+                        self.step(Event::MembersBehind { at: behind, rows });
+                    }
                     Some(Asked::Settle { epoch, answer }) => self.wait_for(epoch, answer),
                     None => return,
                 },
@@ -113,12 +119,9 @@ impl Settlements {
         }
     }
 
-    fn committed(&mut self, Committed { page, members }: Committed) {
-        let at = place(page.head);
-        self.rung = self.rung.max(at.epoch);
-        self.here.peers.push(&page);
-        let rows = self.saw(&members);
-        self.step(Event::MembersBehind { at, rows });
+    fn committed(&mut self, page: &LogPage) {
+        self.rung = self.rung.max(page.head.epoch);
+        self.here.peers.push(page);
     }
 
     /// Its commit has returned. The index was changed before, by whoever published it.

@@ -196,8 +196,9 @@ async fn run_job(tx: &mut Tx, job: &mut dyn Body) -> Result<Option<Outage>, Faul
 /// The epoch, its rows in the log, the audit entries and the notification, for all jobs together,
 /// and behind them the commit, in one go: others wait for the right to write.
 ///
-/// Without `notify` somebody else tells the other nodes. Behind the commit the members are read, for
-/// whoever has to wait for them; if that fails, they are read once more by themselves.
+/// Without `notify` somebody else tells the other nodes: `told` is called as soon as it is known that
+/// the epoch was raised. Behind the commit the members are read, for whoever has to wait for them; if
+/// that fails, they are read once more by themselves.
 ///
 /// `COMMIT` of a transaction that is void reports success, so what was written down decides first.
 /// If the server refused that, nothing was committed; of anything else the outcome is unknown.
@@ -205,14 +206,19 @@ pub(super) async fn commit(
     tx: &Tx,
     notify: bool,
     patience: Duration,
+    told: impl FnOnce(),
 ) -> Result<Option<Roll>, Outage> {
     let ready = timeout(patience, tx.session.ready([ENTRIES, RAISED, members::ALL])).await;
     ready.map_err(|_| Fault::TimedOut("a statement").outage())?.map_err(|fault| fault.outage())?;
-    let (committed, members) = join!(
-        timeout(patience, write_down_and_commit(tx, notify, patience)),
-        timeout(patience, read_members(tx)),
-    );
-    let known = committed.unwrap_or_else(|_| Err(Fault::TimedOut("a commit").uncertain()));
+    let commit = async {
+        let committed = timeout(patience, write_down_and_commit(tx, notify, patience)).await;
+        let known = committed.unwrap_or_else(|_| Err(Fault::TimedOut("a commit").uncertain()));
+        if known.is_ok() && tx.books.is_raised() {
+            told();
+        }
+        known
+    };
+    let (known, members) = join!(commit, timeout(patience, read_members(tx)));
     if keeps(KNOWN_OUTCOME) {
         known?;
     }

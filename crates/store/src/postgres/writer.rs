@@ -21,7 +21,7 @@ use super::{
     tx::Tx,
 };
 use crate::{
-    Committed, KeyRing, Settler,
+    KeyRing, Settler,
     crash::crash_point,
     outage::{Cause, Outage, chain},
 };
@@ -141,7 +141,9 @@ impl Writer {
             Err(_) => return Err(Fault::TimedOut("a transaction").outage()),
         };
         crash_point!("before_commit");
-        let committed = batch::commit(&tx, !self.settler.reaches_all(), COMMIT_TIMEOUT).await;
+        let (notify, settler) = (!self.settler.reaches_all(), Arc::clone(&self.settler));
+        let told = || settler.committed(tx.books.page());
+        let committed = batch::commit(&tx, notify, COMMIT_TIMEOUT, told).await;
         let members = committed.inspect_err(|outage| {
             if let Outage::Uncertain(cause) = outage {
                 tracing::warn!(error = %chain(cause), "it is not known whether a batch was written");
@@ -151,7 +153,7 @@ impl Writer {
         self.written.jobs.fetch_add(batch.len() as u64, Ordering::Relaxed);
         self.written.commits.fetch_add(1, Ordering::Relaxed);
         if let Some(members) = members {
-            self.settler.committed(Committed { page: tx.books.page(), members });
+            self.settler.members(tx.books.end(), members);
         }
         self.publish(&tx.session, tx.books).await?;
         crash_point!("after_publish");
