@@ -262,10 +262,13 @@ impl Permission<'_> {
 impl Follower for Guard {
     fn apply(&self, change: Change) {
         match change {
-            // A changed owner may have lost power; the token's entry sees it from here on.
+            // A changed owner may have lost power; the token's entry sees it from here on. Most are
+            // told with a token of theirs that was fetched, and are as they were: if each of those
+            // were a change, a fleet that logs in would have verifications look again and again.
             Change::Owner(owner) => {
-                self.index.put_owner(owner);
-                self.gate.changed();
+                if self.index.put_owner(owner) {
+                    self.gate.changed();
+                }
             }
             // It may do less now.
             Change::Updated { record, digest } => {
@@ -273,8 +276,9 @@ impl Follower for Guard {
                 self.gate.changed();
             }
             Change::NotBefore { tenant, start } => {
-                self.index.raise_bound(tenant.as_ref(), start);
-                self.gate.changed();
+                if self.index.raise_bound(tenant.as_ref(), start) {
+                    self.gate.changed();
+                }
             }
             Change::Issued { record, material } => self.index.put_token(record, material),
             Change::Revoked { id, digest } => {

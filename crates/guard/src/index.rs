@@ -55,8 +55,9 @@ struct OwnerCell {
 struct Bound(AtomicI64);
 
 impl Bound {
-    fn raise(&self, start: Timestamp) {
-        self.0.fetch_max(start.as_millis(), Ordering::AcqRel);
+    /// Whether it was lower.
+    fn raise(&self, start: Timestamp) -> bool {
+        self.0.fetch_max(start.as_millis(), Ordering::AcqRel) < start.as_millis()
     }
 
     fn get(&self) -> Option<Timestamp> {
@@ -171,10 +172,15 @@ impl Index {
         self.signers.read().get(key_id).cloned()
     }
 
-    pub(crate) fn put_owner(&self, owner: Owner) {
+    /// Whether an owner that was known is another one now: one that is new has no tokens here yet.
+    pub(crate) fn put_owner(&self, owner: Owner) -> bool {
         let mut owners = self.owners.lock();
         match owners.get(&owner.id) {
-            Some(cell) => cell.owner.store(Arc::new(owner)),
+            Some(cell) if **cell.owner.load() == owner => false,
+            Some(cell) => {
+                cell.owner.store(Arc::new(owner));
+                true
+            }
             None => {
                 let cell = OwnerCell {
                     tenant: owner.tenant.as_ref().map(|tenant| self.tenant(tenant)),
@@ -182,12 +188,14 @@ impl Index {
                     owner: ArcSwap::from_pointee(owner),
                 };
                 owners.insert(cell.owner.load().id.clone(), Arc::new(cell));
+                false
             }
         }
     }
 
-    /// Takes back what was issued before `start`, of one tenant or of all.
-    pub(crate) fn raise_bound(&self, tenant: Option<&TenantId>, start: Timestamp) {
+    /// Takes back what was issued before `start`, of one tenant or of all. Whether that is later
+    /// than before.
+    pub(crate) fn raise_bound(&self, tenant: Option<&TenantId>, start: Timestamp) -> bool {
         match tenant {
             Some(tenant) => self.tenant(tenant).raise(start),
             None => self.everything.raise(start),
@@ -336,7 +344,12 @@ mod tests {
 
     fn index() -> Index {
         let index = Index::default();
-        index.put_owner(Owner {
+        assert!(!index.put_owner(owner()));
+        index
+    }
+
+    fn owner() -> Owner {
+        Owner {
             id: OwnerId::parse("o").unwrap(),
             kind: OwnerKind::Operator { name: String::new() },
             tenant: None,
@@ -348,8 +361,7 @@ mod tests {
                 allowed_networks: None,
             },
             created_at: START,
-        });
-        index
+        }
     }
 
     fn record(number: u32) -> TokenRecord {
@@ -371,6 +383,21 @@ mod tests {
     #[test]
     fn entry_fits_into_eighty_bytes() {
         assert_eq!(size_of::<Entry>(), 80);
+    }
+
+    /// Only what takes something away has others look again.
+    #[test]
+    fn owner_or_bound_that_is_told_again_is_no_change() {
+        let index = index();
+        assert!(!index.put_owner(owner()));
+        let ended = Owner { not_before: Some(START), ..owner() };
+        assert!(index.put_owner(ended.clone()));
+        assert!(!index.put_owner(ended));
+        assert!(index.put_owner(owner()));
+        for tenant in [None, Some(TenantId::parse("t").unwrap())] {
+            assert!(index.raise_bound(tenant.as_ref(), START));
+            assert!(!index.raise_bound(tenant.as_ref(), START));
+        }
     }
 
     #[test]
