@@ -12,6 +12,9 @@ use std::time::Duration;
 /// How long to wait after an outage of ours.
 pub const RETRY_AFTER_OUTAGE: Duration = Duration::from_secs(2);
 
+/// The same where more new tokens were shown than a node looks for in a second.
+pub const RETRY_AFTER_TOO_MANY_NEW: Duration = Duration::from_secs(1);
+
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 /// An answer that says no, and why.

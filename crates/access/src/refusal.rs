@@ -4,7 +4,7 @@
 //! whether a token exists, is expired or was revoked. What can be seen in the request itself (a
 //! second credential, a broken timestamp) is said plainly.
 
-use crate::problem::RETRY_AFTER_OUTAGE;
+use crate::problem::{RETRY_AFTER_OUTAGE, RETRY_AFTER_TOO_MANY_NEW};
 use crate::{Problem, ProblemType};
 use http::{HeaderValue, header};
 use rescind_core::target::TargetFault;
@@ -41,6 +41,9 @@ pub enum Refusal {
     /// Neither yes nor no.
     #[error("this node cannot verify now")]
     Sealed,
+    /// Neither, for the next second.
+    #[error("more tokens that are new to this node are shown than it looks for")]
+    TooManyNew,
     /// What it means is not signed.
     #[error("a signed body has a content coding")]
     ContentCoding,
@@ -107,6 +110,7 @@ impl Refusal {
     pub(crate) fn of(refusal: rescind_guard::Refusal, demand: &Demand<'_>) -> Self {
         match refusal {
             rescind_guard::Refusal::Sealed => Self::Sealed,
+            rescind_guard::Refusal::TooManyNew => Self::TooManyNew,
             rescind_guard::Refusal::Denied(denial) if denial.is_forbidden() => {
                 let scope = demand.scopes.join(" ");
                 let text = format!(
@@ -129,6 +133,7 @@ impl Refusal {
             Self::MissingScope { needed } => problem.header(header::WWW_AUTHENTICATE, needed),
             Self::ContentCoding => problem.header(header::ACCEPT_ENCODING, IDENTITY),
             Self::Sealed | Self::NoRoom => problem.retry_after(RETRY_AFTER_OUTAGE),
+            Self::TooManyNew => problem.retry_after(RETRY_AFTER_TOO_MANY_NEW),
             _ => problem,
         }
     }
@@ -152,7 +157,7 @@ impl Refusal {
             | Self::Malformed(Malformed::Several) => Is::InvalidRequest,
             Self::NoCredential | Self::Malformed(_) | Self::Denied(_) => Is::Unauthorized,
             Self::MissingScope { .. } => Is::InsufficientScope,
-            Self::Sealed | Self::NoRoom => Is::Unavailable,
+            Self::Sealed | Self::TooManyNew | Self::NoRoom => Is::Unavailable,
             Self::ContentCoding => Is::ContentCoding,
             Self::BodyTooLarge { .. } => Is::BodyTooLarge,
             Self::Body(BodyFault::Slow) => Is::BodyTimeout,

@@ -49,6 +49,9 @@ pub enum Refusal {
     /// This node holds no lease: it must not say "valid", and has no reason to say "invalid".
     #[error("this node cannot verify now")]
     Sealed,
+    /// This node has never heard of the token, and looks for too many such ones already.
+    #[error("more tokens that are new to this node are shown than it looks for")]
+    TooManyNew,
 }
 
 impl Verified {

@@ -43,7 +43,7 @@ impl Tally {
         let counter = match answer {
             Ok(_) => &place.accepted,
             Err(Refusal::Denied(_)) => &place.refused,
-            Err(Refusal::Sealed) => &place.unanswered,
+            Err(Refusal::Sealed | Refusal::TooManyNew) => &place.unanswered,
         };
         counter.fetch_add(1, Relaxed);
     }

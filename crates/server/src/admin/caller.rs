@@ -171,7 +171,7 @@ fn client(parts: &Parts) -> Option<IpAddr> {
 fn refused(refusal: Refusal) -> Problem {
     match refusal {
         Refusal::Denied(_) => unauthorized(),
-        Refusal::Sealed => Problem::unavailable(),
+        Refusal::Sealed | Refusal::TooManyNew => Problem::unavailable(),
     }
 }
 

@@ -3,7 +3,7 @@
 
 pub mod pages;
 
-pub use rescind_access::problem::{ProblemType, RETRY_AFTER_OUTAGE};
+pub use rescind_access::problem::{ProblemType, RETRY_AFTER_OUTAGE, RETRY_AFTER_TOO_MANY_NEW};
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};

@@ -202,7 +202,7 @@ impl Services {
         match self.verifier.bearer(plain.expose(), &demand).await {
             Ok(_) => Ok(true),
             Err(Refusal::Denied(_)) => Ok(false),
-            Err(sealed @ Refusal::Sealed) => Err(sealed.into()),
+            Err(neither @ (Refusal::Sealed | Refusal::TooManyNew)) => Err(neither.into()),
         }
     }
 }

@@ -4,6 +4,7 @@ use super::question::{About, Question};
 use super::whole_request::ReceivedRequest;
 use crate::access::{Gatekeeper, Refusal};
 use crate::http::Problem;
+use crate::http::problem::{ProblemType, RETRY_AFTER_TOO_MANY_NEW};
 use rescind_core::{Demand, Denial, Malformed, Presented, TenantId};
 use rescind_guard::Verified;
 use rescind_node::Verifier;
@@ -45,6 +46,7 @@ async fn token(verifier: &Verifier, text: &str, demand: &Demand<'_>) -> Result<V
     verifier.bearer(text, demand).await.map_err(|refusal| match refusal {
         rescind_guard::Refusal::Denied(denial) => Refusal::Denied(denial),
         rescind_guard::Refusal::Sealed => Refusal::Sealed,
+        rescind_guard::Refusal::TooManyNew => Refusal::TooManyNew,
     })
 }
 
@@ -72,6 +74,10 @@ fn reason(refusal: Refusal, within: Option<&TenantId>) -> Result<&'static str, P
         }
         Refusal::Denied(denial) => denial.as_str(),
         Refusal::MissingScope { .. } => Denial::MissingScope.as_str(),
+        Refusal::TooManyNew => {
+            let problem = Problem::of(ProblemType::Unavailable, format!("{refusal}."));
+            return Err(problem.retry_after(RETRY_AFTER_TOO_MANY_NEW));
+        }
         Refusal::Sealed | Refusal::NoRoom | Refusal::BodyTooLarge { .. } | Refusal::Body(_) => {
             return Err(Problem::unavailable());
         }

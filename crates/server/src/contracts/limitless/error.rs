@@ -122,7 +122,7 @@ impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Denied(_) => Self::NotAuthenticated,
-            Refusal::Sealed => Self::Unavailable,
+            Refusal::Sealed | Refusal::TooManyNew => Self::Unavailable,
         }
     }
 }

@@ -134,7 +134,7 @@ impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Denied(_) => Self::Token,
-            Refusal::Sealed => Self::Unavailable,
+            Refusal::Sealed | Refusal::TooManyNew => Self::Unavailable,
         }
     }
 }

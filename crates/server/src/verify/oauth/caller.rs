@@ -43,7 +43,7 @@ pub(super) async fn authenticate(
     verifier.bearer(text, &demand).await.map_err(|refusal| match refusal {
         Refusal::Denied(denial) if denial.is_forbidden() => Error::InsufficientScope,
         Refusal::Denied(_) => Error::InvalidClient(scheme),
-        Refusal::Sealed => Error::Unavailable,
+        Refusal::Sealed | Refusal::TooManyNew => Error::Unavailable,
     })
 }
 

@@ -62,7 +62,7 @@ pub(super) async fn handle(
             Ok(no_store(Json(Active::from(&verified)).into_response()))
         }
         Ok(_) | Err(Refusal::Denied(_)) => Ok(inactive()),
-        Err(Refusal::Sealed) => Err(Error::Unavailable),
+        Err(Refusal::Sealed | Refusal::TooManyNew) => Err(Error::Unavailable),
     }
 }
 
