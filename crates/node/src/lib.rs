@@ -11,12 +11,14 @@
 
 mod at_least;
 pub mod cluster;
+mod elsewhere;
 mod tally;
 mod verifier;
 
 pub use at_least::{EPOCH_PATIENCE, EPOCH_WAITS_MAX};
-pub use tally::{Fetches, Verifications};
-pub use verifier::{
-    ABSENT_TOKENS_MAX, FETCH_PATIENCE, FETCHES_AT_ONCE, FETCHES_PER_SECOND, Found, Sought, Source,
-    UNKNOWN_FOR, Verifier,
+pub use elsewhere::{
+    ABSENT_TOKENS_MAX, FETCH_EVERY, FETCH_PATIENCE, FETCHED_PER_SECOND, FETCHED_TOGETHER_MAX,
+    FETCHES_AT_ONCE, Source, UNKNOWN_FOR,
 };
+pub use tally::{Fetches, Verifications};
+pub use verifier::Verifier;

@@ -4,7 +4,9 @@
 //! from core to core with each verification; so each thread raises one of its own, on a cache line
 //! that hardly any other touches, and whoever wants to know adds them up.
 
+use crate::elsewhere::Unfetched;
 use rescind_guard::Refusal;
+use rescind_store::Fetched;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 /// More threads than these share places, which costs time and no count.
@@ -71,14 +73,25 @@ pub struct Fetches {
 
 #[derive(Debug, Default)]
 pub(crate) struct FetchTally {
-    pub(crate) known: AtomicU64,
-    pub(crate) revoked: AtomicU64,
-    pub(crate) unknown: AtomicU64,
-    pub(crate) refused: AtomicU64,
-    pub(crate) failed: AtomicU64,
+    known: AtomicU64,
+    revoked: AtomicU64,
+    unknown: AtomicU64,
+    refused: AtomicU64,
+    failed: AtomicU64,
 }
 
 impl FetchTally {
+    pub(crate) fn count(&self, fetched: &Result<Fetched, Unfetched>) {
+        let counter = match fetched {
+            Ok(Fetched::Known) => &self.known,
+            Ok(Fetched::Revoked) => &self.revoked,
+            Ok(Fetched::Unknown) => &self.unknown,
+            Ok(Fetched::Unreadable) | Err(Unfetched::NoAnswer) => &self.failed,
+            Err(Unfetched::TooMany) => &self.refused,
+        };
+        counter.fetch_add(1, Relaxed);
+    }
+
     pub(crate) fn sum(&self) -> Fetches {
         Fetches {
             known: self.known.load(Relaxed),

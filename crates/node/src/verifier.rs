@@ -7,10 +7,9 @@
 //! rule as every other change, and the guard is asked again. So there is still one decision, by
 //! what memory holds; a fetched row by itself lets nobody in.
 //!
-//! A stranger can make up tokens that look right, each one a miss. So misses are bounded three
-//! times: by a memory of what was not there, by how many are fetched at once, and by how many in a
-//! second. Beyond that the answer is neither yes nor no (503). Whatever is in memory is not
-//! concerned.
+//! A stranger can make up tokens that look right, each one a miss. So misses are bounded, in
+//! [`elsewhere`](crate::elsewhere). Beyond that the answer is neither yes nor no (503). Whatever is in
+//! memory is not concerned.
 //!
 //! On a single node nothing is elsewhere, and nothing here waits. On a node without leases
 //! everything does: for a round that began after it was asked (`rescind_coherence::rounds`), and
@@ -18,69 +17,14 @@
 
 use crate::at_least::AtLeast;
 use crate::cluster::Proofs;
-use crate::tally::{FetchTally, Fetches, Tally, Verifications};
-use async_trait::async_trait;
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use moka::sync::Cache;
+use crate::elsewhere::{Elsewhere, Source};
+use crate::tally::{Fetches, Tally, Verifications};
 use rescind_core::signature::SignedRequest;
-use rescind_core::{Demand, Denial, Digest, SignedHeaders};
+use rescind_core::{Demand, Denial, Digest, SignedHeaders, TokenId};
 use rescind_guard::{Guard, Permission, Refusal, Verified};
-use rescind_store::{Epoch, StoreError};
+use rescind_store::{Epoch, Sought};
 use std::fmt;
-use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
-
-/// Fetches at the same time. Each holds a connection to the database for well under a millisecond.
-pub const FETCHES_AT_ONCE: usize = 4;
-/// Fetches in a second, and at once after a pause: what a flood of made-up tokens may cost the
-/// database, for each node. A fleet that logs in more often than this is told 503, and tries again.
-pub const FETCHES_PER_SECOND: NonZeroU32 = NonZeroU32::new(1_000).expect("not zero");
-/// How long a request waits for a fetch, its own and those before it.
-pub const FETCH_PATIENCE: Duration = Duration::from_millis(500);
-/// How long it is remembered that a token does not exist. It may be imported the next moment.
-pub const UNKNOWN_FOR: Duration = Duration::from_secs(1);
-/// Tokens that are remembered not to exist, or to be revoked. 32 bytes each, and their place.
-pub const ABSENT_TOKENS_MAX: u64 = 100_000;
-
-/// What a request was shown to belong to, and memory does not hold.
-#[derive(Clone, Debug)]
-pub enum Sought {
-    /// By a bearer token's SHA-256.
-    Bearer(Digest),
-    /// By a signing token's id, as it was sent.
-    Signer(Box<str>),
-}
-
-impl Sought {
-    /// Under which it is remembered: of one length, whatever was sent.
-    fn key(&self) -> [u8; 32] {
-        match self {
-            Self::Bearer(digest) => *digest.as_bytes(),
-            Self::Signer(id) => *Digest::of(id.as_bytes()).as_bytes(),
-        }
-    }
-}
-
-/// What was found where the truth is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// It is in the index now, unless it was revoked since.
-    Fetched,
-    /// It is revoked, and stays so.
-    Revoked,
-    Unknown,
-}
-
-/// Where tokens are that this node has not heard of.
-#[async_trait]
-pub trait Source: Send + Sync {
-    /// Puts the token into the index as it is now.
-    async fn fetch(&self, sought: &Sought) -> Result<Found, StoreError>;
-}
 
 /// See the module's head.
 pub struct Verifier {
@@ -98,7 +42,8 @@ impl Verifier {
         Self::new(guard, None)
     }
 
-    /// One node of several: others make tokens too, and `source` has them.
+    /// One node of several: others make tokens too, and `source` has them. To be called within a
+    /// runtime.
     pub fn among_others(guard: Arc<Guard>, source: Arc<dyn Source>) -> Self {
         Self::new(guard, Some(Elsewhere::new(source)))
     }
@@ -123,7 +68,7 @@ impl Verifier {
 
     /// How often it had a token looked for elsewhere; `None` on the only node.
     pub fn fetches(&self) -> Option<Fetches> {
-        self.elsewhere.as_ref().map(|elsewhere| elsewhere.tally.sum())
+        self.elsewhere.as_ref().map(Elsewhere::fetches)
     }
 
     pub fn guard(&self) -> &Arc<Guard> {
@@ -186,7 +131,7 @@ impl Verifier {
         let permission = self.permission().await?;
         let answer = permission.signed(signed, request, demand);
         let Some(elsewhere) = self.elsewhere_of(&answer) else { return answer };
-        elsewhere.fetch(Sought::Signer(signed.key_id().into())).await?;
+        elsewhere.fetch(signer(signed)?).await?;
         permission.signed(signed, request, demand)
     }
 
@@ -203,7 +148,7 @@ impl Verifier {
         let permission = self.permission().await?;
         let answer = permission.signed_is_hopeless(signed);
         let Some(elsewhere) = self.elsewhere_of(&answer) else { return answer };
-        elsewhere.fetch(Sought::Signer(signed.key_id().into())).await?;
+        elsewhere.fetch(signer(signed)?).await?;
         permission.signed_is_hopeless(signed)
     }
 
@@ -214,80 +159,9 @@ impl Verifier {
     }
 }
 
-/// The source, and what keeps strangers from wearing it out.
-struct Elsewhere {
-    source: Arc<dyn Source>,
-    /// For a moment.
-    unknown: Cache<[u8; 32], ()>,
-    /// For good.
-    revoked: Cache<[u8; 32], ()>,
-    at_once: Semaphore,
-    per_second: DefaultDirectRateLimiter,
-    tally: FetchTally,
-}
-
-/// Neither there nor not.
-enum Unfetched {
-    TooMany,
-    NoAnswer,
-}
-
-impl Elsewhere {
-    fn new(source: Arc<dyn Source>) -> Self {
-        Self {
-            source,
-            unknown: Cache::builder()
-                .max_capacity(ABSENT_TOKENS_MAX)
-                .time_to_live(UNKNOWN_FOR)
-                .build(),
-            revoked: Cache::new(ABSENT_TOKENS_MAX),
-            at_once: Semaphore::new(FETCHES_AT_ONCE),
-            per_second: RateLimiter::direct(Quota::per_second(FETCHES_PER_SECOND)),
-            tally: FetchTally::default(),
-        }
-    }
-
-    /// `Ok` once the index has the token. An outage, and a flood, are neither yes nor no.
-    async fn fetch(&self, sought: Sought) -> Result<(), Refusal> {
-        let key = sought.key();
-        if self.revoked.contains_key(&key) || self.unknown.contains_key(&key) {
-            return Err(Denial::Unknown.into());
-        }
-        let found = timeout(FETCH_PATIENCE, self.fetch_in_turn(&sought)).await;
-        let found = found.unwrap_or(Err(Unfetched::NoAnswer));
-        self.count(&found);
-        match found.map_err(|_| Refusal::Sealed)? {
-            Found::Fetched => Ok(()),
-            Found::Revoked => {
-                self.revoked.insert(key, ());
-                Err(Denial::Unknown.into())
-            }
-            Found::Unknown => {
-                self.unknown.insert(key, ());
-                Err(Denial::Unknown.into())
-            }
-        }
-    }
-
-    async fn fetch_in_turn(&self, sought: &Sought) -> Result<Found, Unfetched> {
-        self.per_second.check().map_err(|_| Unfetched::TooMany)?;
-        let _turn = self.at_once.acquire().await.map_err(|_| Unfetched::NoAnswer)?;
-        self.source.fetch(sought).await.map_err(|error| {
-            tracing::warn!(%error, "a token that is not in memory could not be looked for");
-            Unfetched::NoAnswer
-        })
-    }
-
-    fn count(&self, found: &Result<Found, Unfetched>) {
-        let counter = match found {
-            Ok(Found::Fetched) => &self.tally.known,
-            Ok(Found::Revoked) => &self.tally.revoked,
-            Ok(Found::Unknown) => &self.tally.unknown,
-            Err(Unfetched::TooMany) => &self.tally.refused,
-            Err(Unfetched::NoAnswer) => &self.tally.failed,
-        };
-        counter.fetch_add(1, Relaxed);
-    }
+/// Whatever is no id names nothing.
+fn signer(signed: &SignedHeaders<'_>) -> Result<Sought, Denial> {
+    TokenId::parse(signed.key_id()).map(Sought::Signer).map_err(|_| Denial::Unknown)
 }
 
 impl fmt::Debug for Verifier {

@@ -28,6 +28,6 @@ pub use seal::{KeyId, KeyRing, KeyRingError};
 pub use settling::Settling;
 pub use shared::{
     Applied, Bell, Contact, Doorbell, Fetched, LoadError, Loaded, LogPage, Member, Position, Ring,
-    Roll, SharedStore,
+    Roll, SharedStore, Sought,
 };
 pub use traits::{Follower, ReadStore, Settler, Store, WriteStore};

@@ -93,14 +93,26 @@ pub enum Applied {
     NothingLoaded,
 }
 
-/// What the store says of a token that the index does not know.
+/// A token that the index does not know, by what a request showed of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sought {
+    /// One with a text, by its digest.
+    Bearer(Digest),
+    /// One that signs. Of one with a text, the id alone proves nothing.
+    Signer(TokenId),
+}
+
+/// What the store says of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fetched {
     /// It is in the index now: look again.
     Known,
     /// There is none.
     Unknown,
+    /// It stays so.
     Revoked,
+    /// There is one, and this node cannot read it, or cannot open its secret: neither yes nor no.
+    Unreadable,
 }
 
 /// What is heard of other nodes. A hint: rings can be lost, late or doubled.
@@ -225,11 +237,9 @@ pub trait SharedStore: Send + Sync {
     /// After an error it is empty, and [`SharedStore::applied`] is `None`.
     async fn load(&self) -> Result<Loaded, LoadError>;
 
-    /// Looks for a bearer token that the index does not know.
-    async fn fetch_bearer(&self, digest: &Digest) -> Result<Fetched, StoreError>;
-
-    /// Looks for a signing token that the index does not know.
-    async fn fetch_signer(&self, id: &TokenId) -> Result<Fetched, StoreError>;
+    /// Looks for tokens that the index does not know, all in one snapshot; an answer for each, in
+    /// their order.
+    async fn fetch(&self, sought: &[Sought]) -> Result<Vec<Fetched>, StoreError>;
 
     /// What the server says of its commits now. It may have been set otherwise since the start.
     async fn durability(&self) -> Result<DurabilityReport, StoreError>;

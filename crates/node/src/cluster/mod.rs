@@ -22,7 +22,7 @@ mod requests;
 mod rounds;
 mod settling;
 
-use crate::{Found, Sought, Source};
+use crate::Source;
 use async_trait::async_trait;
 use lease::{Events, Lease, Trouble};
 use parking_lot::Mutex;
@@ -31,10 +31,11 @@ pub use peers::{Direct, Listen, Unreached, reach};
 use rescind_coherence::node::Event;
 pub use rescind_coherence::{BootInstant, Rule, Rules, Timing};
 use rescind_coherence::{Incarnation, Mark, Member, Node, NodeId, Position};
-use rescind_core::{Digest, TokenId};
+use rescind_core::Digest;
 use rescind_guard::Guard;
 use rescind_store::{
-    Epoch, Fetched, LogPage, Member as Row, Ring, Roll, Settled, Settler, SharedStore, StoreError,
+    Epoch, Fetched, LogPage, Member as Row, Ring, Roll, Settled, Settler, SharedStore, Sought,
+    StoreError,
 };
 use rounds::ReadThrough;
 pub use rounds::{PROOF_PATIENCE, Proofs, QUESTIONS_MAX};
@@ -337,19 +338,7 @@ impl fmt::Debug for Shared {
 
 #[async_trait]
 impl Source for Shared {
-    async fn fetch(&self, sought: &Sought) -> Result<Found, StoreError> {
-        let fetched = match sought {
-            Sought::Bearer(digest) => self.0.fetch_bearer(digest).await?,
-            // Whatever is no id names nothing.
-            Sought::Signer(id) => match TokenId::parse(id) {
-                Ok(id) => self.0.fetch_signer(&id).await?,
-                Err(_) => Fetched::Unknown,
-            },
-        };
-        Ok(match fetched {
-            Fetched::Known => Found::Fetched,
-            Fetched::Revoked => Found::Revoked,
-            Fetched::Unknown => Found::Unknown,
-        })
+    async fn fetch(&self, sought: &[Sought]) -> Result<Vec<Fetched>, StoreError> {
+        self.0.fetch(sought).await
     }
 }

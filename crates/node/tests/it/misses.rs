@@ -8,14 +8,15 @@ use rescind_core::{Denial, Digest, Plain, ScopeSet, SignedHeaders, TokenKind};
 use rescind_guard::clock::{Clock, SystemClock};
 use rescind_guard::{Guard, Refusal};
 use rescind_node::{
-    FETCH_PATIENCE, FETCHES_AT_ONCE, FETCHES_PER_SECOND, Fetches, Found, Sought, Source,
-    UNKNOWN_FOR, Verifications, Verifier,
+    FETCH_EVERY, FETCH_PATIENCE, FETCHED_PER_SECOND, FETCHED_TOGETHER_MAX, FETCHES_AT_ONCE,
+    Fetches, Source, UNKNOWN_FOR, Verifications, Verifier,
 };
-use rescind_store::{Change, Follower, Material, StoreError};
+use rescind_store::{Change, Fetched, Follower, Material, Sought, StoreError};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use tokio::task::JoinSet;
 
 const UNKNOWN: Refusal = Refusal::Denied(Denial::Unknown);
 
@@ -24,7 +25,8 @@ struct Others {
     guard: Arc<Guard>,
     made: Mutex<HashMap<[u8; 32], Change>>,
     says: Mutex<Says>,
-    asked: AtomicUsize,
+    /// Of each query, how many tokens it was about.
+    queries: Mutex<Vec<usize>>,
     at_once: AtomicUsize,
     most_at_once: AtomicUsize,
 }
@@ -36,30 +38,31 @@ enum Says {
     Lies,
     Outage,
     Revoked,
+    Unreadable,
     Slowly,
 }
 
 #[async_trait]
 impl Source for Others {
-    async fn fetch(&self, sought: &Sought) -> Result<Found, StoreError> {
-        self.asked.fetch_add(1, Ordering::SeqCst);
+    async fn fetch(&self, sought: &[Sought]) -> Result<Vec<Fetched>, StoreError> {
+        self.queries.lock().push(sought.len());
         let now = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_at_once.fetch_max(now, Ordering::SeqCst);
         let inside = Inside(&self.at_once);
         tokio::task::yield_now().await;
         drop(inside);
         let says = *self.says.lock();
+        let all = |fetched| Ok(vec![fetched; sought.len()]);
         match says {
-            Says::TheTruth => Ok(self.find(sought)),
-            Says::Nothing => Ok(Found::Unknown),
-            Says::Lies => Ok(Found::Fetched),
-            Says::Outage => Err(StoreError::Unavailable(None)),
-            Says::Revoked => Ok(Found::Revoked),
-            Says::Slowly => {
-                tokio::time::sleep(FETCH_PATIENCE * 2).await;
-                Ok(self.find(sought))
-            }
+            Says::TheTruth => {}
+            Says::Nothing => return all(Fetched::Unknown),
+            Says::Lies => return all(Fetched::Known),
+            Says::Outage => return Err(StoreError::Unavailable(None)),
+            Says::Revoked => return all(Fetched::Revoked),
+            Says::Unreadable => return all(Fetched::Unreadable),
+            Says::Slowly => tokio::time::sleep(FETCH_PATIENCE * 2).await,
         }
+        Ok(sought.iter().map(|one| self.find(one)).collect())
     }
 }
 
@@ -73,16 +76,16 @@ impl Drop for Inside<'_> {
 }
 
 impl Others {
-    fn find(&self, sought: &Sought) -> Found {
+    fn find(&self, sought: &Sought) -> Fetched {
         let digest = match sought {
             Sought::Bearer(digest) => *digest,
-            Sought::Signer(id) => Digest::of(id.as_bytes()),
+            Sought::Signer(id) => Digest::of(id.as_str().as_bytes()),
         };
         let Some(change) = self.made.lock().get(digest.as_bytes()).cloned() else {
-            return Found::Unknown;
+            return Fetched::Unknown;
         };
         self.guard.apply(change);
-        Found::Fetched
+        Fetched::Known
     }
 }
 
@@ -99,7 +102,7 @@ impl Scene {
             guard: Arc::clone(&house.guard),
             made: Mutex::default(),
             says: Mutex::new(Says::TheTruth),
-            asked: AtomicUsize::new(0),
+            queries: Mutex::default(),
             at_once: AtomicUsize::new(0),
             most_at_once: AtomicUsize::new(0),
         });
@@ -129,8 +132,9 @@ impl Scene {
         verified.map(drop)
     }
 
+    /// About how many tokens the source was asked.
     fn asked(&self) -> usize {
-        self.others.asked.load(Ordering::SeqCst)
+        self.others.queries.lock().iter().sum()
     }
 }
 
@@ -232,33 +236,114 @@ async fn slow_database_is_not_waited_for_longer_than_said() {
     assert!(begun.elapsed() < FETCH_PATIENCE + Duration::from_millis(10));
 }
 
+/// A fleet that logs in.
+#[tokio::test]
+async fn those_who_wait_share_a_query() {
+    const TOKENS: usize = 4 * FETCHED_TOGETHER_MAX;
+    let scene = Arc::new(Scene::new());
+    let asking: JoinSet<_> = (0..TOKENS)
+        .map(|_| {
+            let (scene, plain) = (Arc::clone(&scene), scene.made_elsewhere());
+            async move { scene.ask(&plain).await }
+        })
+        .collect();
+    assert_eq!(asking.join_all().await, [Ok(()); TOKENS]);
+    let queries = scene.others.queries.lock().clone();
+    assert!(queries.len() <= TOKENS / FETCHED_TOGETHER_MAX + 1, "{queries:?}");
+}
+
+#[tokio::test]
+async fn token_that_many_show_at_once_is_fetched_once() {
+    const CLIENTS: usize = 50;
+    let scene = Arc::new(Scene::new());
+    let plain = Arc::new(scene.made_elsewhere());
+    let asking: JoinSet<_> = (0..CLIENTS)
+        .map(|_| {
+            let (scene, plain) = (Arc::clone(&scene), Arc::clone(&plain));
+            async move { scene.ask(&plain).await }
+        })
+        .collect();
+    assert_eq!(asking.join_all().await, [Ok(()); CLIENTS]);
+    assert_eq!(scene.asked(), 1);
+}
+
+/// Somebody else asks for the same token, and has gone away before there is an answer.
+#[tokio::test]
+async fn client_that_goes_away_takes_nobody_along() {
+    let scene = Arc::new(Scene::new());
+    let plain = Arc::new(scene.made_elsewhere());
+    let ask = || {
+        let (scene, plain) = (Arc::clone(&scene), Arc::clone(&plain));
+        tokio::spawn(async move { scene.ask(&plain).await })
+    };
+    let (impatient, patient) = (ask(), ask());
+    tokio::task::yield_now().await;
+    impatient.abort();
+    assert_eq!(patient.await.unwrap(), Ok(()));
+    assert!(impatient.await.unwrap_err().is_cancelled());
+}
+
+/// Its secret does not open here: neither yes nor no, and it may open the next moment.
+#[tokio::test]
+async fn token_that_cannot_be_read_is_not_refused_as_unknown() {
+    let scene = Scene::saying(Says::Unreadable);
+    let plain = scene.made_elsewhere();
+    assert_eq!(scene.ask(&plain).await, Err(Refusal::Sealed));
+    *scene.others.says.lock() = Says::TheTruth;
+    assert_eq!(scene.ask(&plain).await, Ok(()));
+    assert_eq!(scene.verifier.fetches().unwrap().failed, 1);
+}
+
+/// What was fetched once is not remembered to be there.
+#[tokio::test]
+async fn token_that_memory_has_lost_is_fetched_again() {
+    let scene = Scene::new();
+    let plain = scene.made_elsewhere();
+    assert_eq!(scene.ask(&plain).await, Ok(()));
+    let (id, digest) = {
+        let made = scene.others.made.lock();
+        let Some(Change::Issued { record, .. }) = made.get(plain.digest().as_bytes()) else {
+            panic!("it was made");
+        };
+        (record.id.clone(), plain.digest())
+    };
+    scene.house.guard.apply(Change::Revoked { id, digest: Some(digest) });
+    assert_eq!(scene.ask(&plain).await, Ok(()));
+    assert_eq!(scene.asked(), 2);
+}
+
 #[tokio::test]
 async fn flood_of_made_up_tokens_is_bounded_and_leaves_known_ones_alone() {
     let scene = Arc::new(Scene::saying(Says::Nothing));
     let (_, known) = scene.house.issue(&[], None);
-    let budget = usize::try_from(FETCHES_PER_SECOND.get()).unwrap();
+    let budget = usize::try_from(FETCHED_PER_SECOND.get()).unwrap();
     let begun = SystemClock.boottime().as_millis();
-    let flood: Vec<_> = (0..3 * budget)
+    let flood: Vec<_> = (0..2 * budget)
         .map(|_| {
             let scene = Arc::clone(&scene);
             tokio::spawn(async move { scene.ask(&made_up()).await })
         })
         .collect();
-    let mut sealed = 0_u64;
+    let (mut too_many, mut unanswered) = (0_u64, 0_u64);
     for asked in flood {
         match asked.await.unwrap() {
-            Err(Refusal::Sealed) => sealed += 1,
+            Err(Refusal::TooManyNew) => too_many += 1,
+            Err(Refusal::Sealed) => unanswered += 1,
             other => assert_eq!(other, Err(UNKNOWN)),
         }
         assert_eq!(scene.ask(&known).await, Ok(()));
     }
-    let took = SystemClock.boottime().as_millis() - begun;
-    let allowed = budget + budget * usize::try_from(took).unwrap() / 1_000 + 1;
+    let took = usize::try_from(SystemClock.boottime().as_millis() - begun).unwrap();
+    let allowed = budget + budget * took / 1_000 + 1;
     assert!(scene.asked() <= allowed, "{} of {allowed}", scene.asked());
     let Fetches { unknown, refused, failed, .. } = scene.verifier.fetches().unwrap();
-    assert_eq!(refused + failed, sealed);
-    assert_eq!(unknown + refused + failed, u64::try_from(3 * budget).unwrap());
+    assert_eq!((refused, failed), (too_many, unanswered));
+    assert_eq!(unknown + refused + failed, u64::try_from(2 * budget).unwrap());
     assert!(scene.others.most_at_once.load(Ordering::SeqCst) <= FETCHES_AT_ONCE);
+    let queries = scene.others.queries.lock().clone();
+    assert!(queries.iter().all(|tokens| *tokens <= FETCHED_TOGETHER_MAX), "{queries:?}");
+    let every = usize::try_from(FETCH_EVERY.as_millis()).unwrap();
+    assert!(queries.len() <= took / every + 1, "{} queries in {took} ms", queries.len());
 }
 
 #[tokio::test]

@@ -3,10 +3,10 @@
 use super::{DurabilityReport, fetch, load, memory::Unheard, store::PostgresStore};
 use crate::{
     Applied, Doorbell, Epoch, Fetched, LoadError, Loaded, LogPage, Member, Position, Roll,
-    SharedStore, StoreError, outage::Outage,
+    SharedStore, Sought, StoreError, outage::Outage,
 };
 use async_trait::async_trait;
-use rescind_core::{Digest, TokenId};
+use rescind_core::Digest;
 
 #[async_trait]
 impl SharedStore for PostgresStore {
@@ -82,12 +82,8 @@ impl SharedStore for PostgresStore {
         load::load(&self.connector, &self.memory, &self.keys).await
     }
 
-    async fn fetch_bearer(&self, digest: &Digest) -> Result<Fetched, StoreError> {
-        fetch::bearer(&self.readers, &self.memory, &self.keys, digest).await
-    }
-
-    async fn fetch_signer(&self, id: &TokenId) -> Result<Fetched, StoreError> {
-        fetch::signer(&self.readers, &self.memory, &self.keys, id).await
+    async fn fetch(&self, sought: &[Sought]) -> Result<Vec<Fetched>, StoreError> {
+        fetch::fetch(&self.readers, &self.memory, &self.keys, sought).await
     }
 
     async fn durability(&self) -> Result<DurabilityReport, StoreError> {

@@ -19,11 +19,11 @@ use super::tx::Parameter;
 
 /// Logins, lists and the audit trail.
 const READS_AT_ONCE: usize = 4;
-/// Tokens that the index does not know. More than the other reads: a request waits for each.
+/// Of tokens that the index does not know. More than the other reads: requests wait for each.
 const FETCHES_AT_ONCE: usize = 8;
 /// From the wait for a connection to the last row. The largest list has a thousand.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
-/// The same, of a fetch: of one row, with somebody waiting.
+/// The same, of a fetch: of few rows, with somebody waiting for each.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(super) struct Readers {
@@ -64,9 +64,8 @@ impl Readers {
         &self,
         query: &str,
         parameters: &[Parameter<'_>],
-    ) -> Result<Option<Row>, StoreError> {
-        let rows = self.within(&self.fetches, FETCH_TIMEOUT, query, parameters).await?;
-        Ok(rows.into_iter().next())
+    ) -> Result<Vec<Row>, StoreError> {
+        self.within(&self.fetches, FETCH_TIMEOUT, query, parameters).await
     }
 
     pub(super) fn close(&self) {

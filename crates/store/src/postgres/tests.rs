@@ -4,13 +4,13 @@
 use super::{
     Durability, Options, PostgresStore,
     fault::Stop,
-    fetch::{Look, look},
+    fetch::{look, query},
     tx::Tx,
     writer::{BATCH_JOBS_MAX, QUEUE_JOBS_MAX},
 };
 use crate::{
-    By, Change, Epoch, Follower, KeyRing, Material, NewOwner, NewToken, OwnerError, Position,
-    Revocation, Settled, Settler, SharedStore, StoreError, WriteStore,
+    By, Change, Epoch, Fetched, Follower, KeyRing, Material, NewOwner, NewToken, OwnerError,
+    Position, Revocation, Settled, Settler, SharedStore, Sought, StoreError, WriteStore,
     conformance::postgres::Database,
 };
 use async_trait::async_trait;
@@ -173,24 +173,43 @@ async fn token_revoked_between_fetch_and_publication_does_not_come_back() {
     for name in ["t", "other"] {
         a.store.issue(admin(name), by()).await.unwrap();
     }
-    let fetched = async |name: &str| {
-        let digest = Digest::of(name.as_bytes());
-        let digest = digest.as_bytes().as_slice();
-        match look(&b.store.readers, &b.store.keys, "tokens.digest = $1", &digest).await {
-            Ok(Look::Active(found)) => found,
-            _ => panic!("{name} is active"),
-        }
-    };
-    let (late, in_time) = (fetched("t").await, fetched("other").await);
+    let [t, other] = ["t", "other"].map(|name| Sought::Bearer(Digest::of(name.as_bytes())));
+    let read =
+        async |sought: &[Sought]| look(&b.store.readers, &b.store.keys, sought).await.unwrap();
+    let in_time = read(std::slice::from_ref(&other)).await;
+    let late = read(std::slice::from_ref(&t)).await;
+    let together = read(&[other.clone(), t.clone()]).await;
     a.store.revoke(revocation("t"), by()).await.unwrap();
     // Not heard of yet: nothing was answered that this would contradict.
-    assert!(in_time.put(&b.store.memory).unwrap());
+    assert_eq!(in_time.put(&b.store.memory).unwrap(), Some(vec![Fetched::Known]));
     b.store.apply(b.store.read_log(Position::default()).await.unwrap()).unwrap();
-    assert!(!late.put(&b.store.memory).unwrap());
+    assert_eq!(late.put(&b.store.memory).unwrap(), None);
+    assert_eq!(together.put(&b.store.memory).unwrap(), None);
     let issued = |name: &str| b.heard().contains(&format!("issued {name}"));
     assert!(issued("other") && !issued("t"), "{:?}", b.heard());
-    let digest = Digest::of(b"t");
-    assert_eq!(b.store.fetch_bearer(&digest).await.unwrap(), crate::Fetched::Revoked);
+    let fetched = b.store.fetch(&[other, t]).await.unwrap();
+    assert_eq!(fetched, [Fetched::Known, Fetched::Revoked]);
+}
+
+/// A plan is kept for as long as nobody analyses the tables, however much they grow.
+#[tokio::test]
+async fn fetch_that_was_planned_for_empty_tables_reads_none_of_them_whole() {
+    let scene = Scene::new().await;
+    let sql = scene.database.client().await;
+    for plans in ["force_generic_plan", "force_custom_plan"] {
+        let prepare = format!("SET plan_cache_mode = {plans}; PREPARE fetched AS {}", query());
+        sql.batch_execute(&prepare).await.unwrap();
+        let explain = "EXPLAIN EXECUTE fetched ('{a, NULL}', '{NULL, b}')";
+        let rows = sql.query(explain, &[]).await.unwrap();
+        let plan = rows.iter().map(|row| row.get(0)).collect::<Vec<&str>>().join("\n");
+        for index in ["tokens_digest_key", "tokens_id_key", "owners_id_key"] {
+            assert!(plan.contains(&format!("Index Scan using {index}")), "{plan}");
+        }
+        for slow in ["Seq Scan on tokens", "Seq Scan on owners", "JIT"] {
+            assert!(!plan.contains(slow), "{plan}");
+        }
+        sql.batch_execute("DEALLOCATE fetched").await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,6 +2,7 @@
 
 #[cfg(unix)]
 mod crash;
+mod fetching;
 mod members;
 mod nodes;
 mod opening;

@@ -1,9 +1,9 @@
 //! Several nodes over one database: each hears of everything, in order, and nothing comes back.
 
-use super::scene::{Memory, Node, open, options};
+use super::scene::{Memory, Node, by_text, fetch_one, options};
 use crate::sqlite::scene::{at, bearer, by, id, owner_id, partner, revocation, signing, user};
 use async_trait::async_trait;
-use rescind_core::{Digest, RevocationReason, TokenUpdate, audit::Walk};
+use rescind_core::{RevocationReason, TokenUpdate, audit::Walk};
 use rescind_store::{
     Applied, AuditFilter, Epoch, Fetched, IssuedBefore, NewRotation, Overlap, OwnerUpdate,
     Position, ReadStore, RevocationOfAll, Ring, SetRevocation, Settled, Settler, SharedStore,
@@ -14,16 +14,12 @@ use rescind_store::{
 use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
 
-fn digest(name: &str) -> Digest {
-    Digest::of(name.as_bytes())
-}
-
 fn suspended(suspended: bool) -> OwnerUpdate {
     OwnerUpdate { suspended: Some(suspended), ..OwnerUpdate::default() }
 }
 
 /// Users and a partner with tokens that both nodes know.
-async fn two_nodes(database: &Database) -> (Node, Node) {
+pub(super) async fn two_nodes(database: &Database) -> (Node, Node) {
     let a = Node::of(database).await;
     for new in [user("u"), user("v"), partner("p")] {
         a.store.create_owner(new, by(0)).await.unwrap();
@@ -37,7 +33,7 @@ async fn two_nodes(database: &Database) -> (Node, Node) {
 }
 
 /// What a node that starts now would hold.
-async fn as_loaded_now(database: &Database) -> super::scene::Held {
+pub(super) async fn as_loaded_now(database: &Database) -> super::scene::Held {
     Node::of(database).await.memory.held()
 }
 
@@ -92,7 +88,7 @@ async fn every_kind_of_change_is_heard_through_the_log() {
     }
     // The successor is new, so it is not in the log: it is fetched.
     assert!(!b.knows("e"));
-    assert_eq!(b.store.fetch_bearer(&digest("e")).await.unwrap(), Fetched::Known);
+    assert_eq!(fetch_one(&b.store, by_text("e")).await.unwrap(), Fetched::Known);
     assert_eq!(b.memory.held(), a.memory.held());
     assert_eq!(b.memory.held(), as_loaded_now(&database).await);
 }
@@ -146,56 +142,6 @@ async fn page_that_was_overtaken_takes_nothing_back() {
     let with_a_gap = a.store.read_log(next).await.unwrap();
     assert_eq!(c.store.apply(with_a_gap).unwrap(), Applied::Gap);
     assert!(c.knows("b") && c.knows("c"));
-}
-
-#[tokio::test]
-async fn token_of_another_node_is_fetched_with_all_that_bounds_it() {
-    let database = Database::create().await;
-    let (a, b) = two_nodes(&database).await;
-    let tenant = TokenSet::Tenant(user("u").tenant.unwrap());
-    let set = SetRevocation {
-        set: tenant,
-        issued_before: IssuedBefore::ThisWrite,
-        reason: RevocationReason::Unspecified,
-    };
-    a.store.revoke_set(set, by(2)).await.unwrap();
-    a.store.create_owner(user("w"), by(3)).await.unwrap();
-    a.store.create_owner(partner("q"), by(3)).await.unwrap();
-    a.store.issue(bearer("x", "w"), by(4)).await.unwrap();
-    a.store.issue(signing("y", "q"), by(4)).await.unwrap();
-    assert_eq!(b.store.fetch_bearer(&digest("x")).await.unwrap(), Fetched::Known);
-    assert_eq!(b.store.fetch_signer(&id("y")).await.unwrap(), Fetched::Known);
-    b.look().await;
-    let (mine, theirs) = (b.memory.held(), a.memory.held());
-    assert_eq!(mine, theirs);
-
-    assert_eq!(b.store.fetch_bearer(&digest("none")).await.unwrap(), Fetched::Unknown);
-    // An id is no proof where a secret text is.
-    assert_eq!(b.store.fetch_signer(&id("x")).await.unwrap(), Fetched::Unknown);
-    a.store.revoke(revocation("x"), by(5)).await.unwrap();
-    a.store.revoke(revocation("y"), by(5)).await.unwrap();
-    let c = Node::of(&database).await;
-    assert_eq!(c.store.fetch_bearer(&digest("x")).await.unwrap(), Fetched::Revoked);
-    assert_eq!(c.store.fetch_signer(&id("y")).await.unwrap(), Fetched::Revoked);
-    assert!(!c.knows("x") && !c.knows("y"));
-}
-
-/// Before anything is loaded, a revocation that comes next would not be heard of.
-#[tokio::test]
-async fn nothing_is_fetched_into_a_memory_that_was_not_loaded() {
-    let database = Database::create().await;
-    let (a, _) = two_nodes(&database).await;
-    let memory = Arc::new(Memory::default());
-    let store = open(&database, memory.clone()).await.unwrap();
-    assert_eq!(store.applied().unwrap(), None);
-    store.fetch_bearer(&digest("b")).await.unwrap_err();
-    let page = a.store.read_log(Position::default()).await.unwrap();
-    assert_eq!(store.apply(page).unwrap(), Applied::NothingLoaded);
-    store.revoke(revocation("b"), by(2)).await.unwrap();
-    assert_eq!(memory.held(), super::scene::Held::default());
-    assert_eq!(store.load().await.unwrap().at.epoch, 1);
-    assert!(!memory.held().tokens.contains_key(&id("b")));
-    assert_eq!(memory.held().tokens.len(), 3);
 }
 
 /// Loading anew forgets what the database does not have (any more).
@@ -291,38 +237,11 @@ async fn writers_of_two_nodes_leave_no_gap_and_one_chain() {
     for node in &nodes {
         assert_eq!(node.look().await, head);
         for n in 0..CALLERS {
-            let fetched = node.store.fetch_bearer(&digest(&format!("kept{n}"))).await.unwrap();
+            let fetched = fetch_one(&node.store, by_text(&format!("kept{n}"))).await.unwrap();
             assert_eq!(fetched, Fetched::Known);
         }
         assert_eq!(node.memory.held(), as_loaded_now(&database).await);
     }
-}
-
-/// Random tokens are fetched by one node while the other revokes them: none is there afterwards.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fetched_tokens_do_not_outlive_their_revocation() {
-    const TOKENS: usize = 60;
-    let database = Database::create().await;
-    let (a, b) = two_nodes(&database).await;
-    let (a, b) = (Arc::new(a), Arc::new(b));
-    for n in 0..TOKENS {
-        a.store.issue(bearer(&format!("t{n}"), "u"), by(1)).await.unwrap();
-    }
-    let fetching = tokio::spawn({
-        let b = Arc::clone(&b);
-        async move {
-            for n in (0..TOKENS).cycle().take(10 * TOKENS) {
-                b.store.fetch_bearer(&digest(&format!("t{n}"))).await.unwrap();
-                b.look().await;
-            }
-        }
-    });
-    for n in 0..TOKENS {
-        a.store.revoke(revocation(&format!("t{n}")), by(2)).await.unwrap();
-    }
-    fetching.await.unwrap();
-    b.look().await;
-    assert_eq!(b.memory.held(), as_loaded_now(&database).await);
 }
 
 const LISTENING: &str = "datname = current_database() AND pid <> pg_backend_pid()

@@ -5,7 +5,8 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use rescind_core::{Digest, Owner, OwnerId, TenantId, Timestamp, TokenId, TokenRecord};
 use rescind_store::{
-    Change, Epoch, Follower, KeyRing, Material, Settled, Settler, SharedStore, StoreError,
+    Change, Epoch, Fetched, Follower, KeyRing, Material, Settled, Settler, SharedStore, Sought,
+    StoreError,
     conformance::postgres::Database,
     postgres::{Durability, OpenError, Options, PostgresStore},
 };
@@ -69,6 +70,21 @@ impl Node {
     pub(crate) fn knows(&self, token: &str) -> bool {
         self.memory.0.lock().tokens.contains_key(&TokenId::parse(token).unwrap())
     }
+}
+
+pub(crate) fn by_text(name: &str) -> Sought {
+    Sought::Bearer(Digest::of(name.as_bytes()))
+}
+
+pub(crate) fn by_id(name: &str) -> Sought {
+    Sought::Signer(TokenId::parse(name).unwrap())
+}
+
+pub(crate) async fn fetch_one(
+    store: &PostgresStore,
+    sought: Sought,
+) -> Result<Fetched, StoreError> {
+    Ok(store.fetch(&[sought]).await?[0])
 }
 
 /// What a follower holds.
