@@ -24,6 +24,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
+use futures_util::future::try_join_all;
 use http::Request;
 use http_body::Body as _;
 use question::Questions;
@@ -92,10 +93,8 @@ pub async fn answer(
     Ok(no_store(match asked.questions()? {
         Questions::One(question) => Json(verdict(&question).await?).into_response(),
         Questions::Several(questions) => {
-            let mut results = Vec::with_capacity(questions.len());
-            for question in &questions {
-                results.push(verdict(question).await?);
-            }
+            // Those that must be looked for are, together.
+            let results = try_join_all(questions.iter().map(verdict)).await?;
             Json(Results { results }).into_response()
         }
     }))
