@@ -9,7 +9,7 @@ a run mean anything; the table gives medians over the rounds.
 """
 
 import argparse, contextlib, glob, http.client, os, random, re, shutil, signal, statistics, string, subprocess, sys
-import tempfile, time, zlib
+import tempfile, time, urllib.request, zlib
 from concurrent.futures import ThreadPoolExecutor
 from servers import ROOT, binary, ended, free_ports, keys, post, wait_for
 
@@ -17,6 +17,7 @@ TOKENS_PER_OWNER = 1_000
 PGBENCH = next(iter(glob.glob("/usr/lib/postgresql/*/bin/pgbench")), "pgbench")
 AT_ONCE = 64
 MILLION = 1_000_000
+NEWCOMERS = 20_000
 BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 # How much longer each flush of the write-ahead log takes, in µs: as it is here, and as on a volume that is
 # reached over a network. PostgreSQL waits by itself (`commit_delay`), for these nodes and for the bare commits.
@@ -42,7 +43,7 @@ def arguments():
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--lease", type=int, default=15, help="seconds")
-    parser.add_argument("--only", default="", help="the parts to run: latency, rate, storm, flood, silence, million")
+    parser.add_argument("--only", default="", help="the parts to run: latency, rate, storm, newcomers, flood, silence, million")
     return parser.parse_args()
 
 
@@ -106,7 +107,7 @@ class Cluster:
 class Run:
     def __init__(self, args, scratch, database, cluster):
         self.args, self.scratch, self.database, self.cluster = args, scratch, database, cluster
-        parts = [part for part in args.only.split(",") if part] or ["latency", "rate", "storm", "flood", "silence", "million"]
+        parts = [part for part in args.only.split(",") if part] or ["latency", "rate", "storm", "newcomers", "flood", "silence", "million"]
         psql("CREATE TABLE bare (n bigserial PRIMARY KEY, what text NOT NULL)", database)
         self.insert = os.path.join(scratch, "insert.sql")
         with open(self.insert, "w") as file:
@@ -172,6 +173,29 @@ class Run:
         quiet, stormy, revoked = map(statistics.median, (quiet, stormy, revoked))
         say(f"verifications on one node: quiet {quiet:.0f}/s, with {revoked:.0f} revocations/s on another {stormy:.0f}/s, {stormy / quiet:.2f} ×")
 
+    def newcomers(self):
+        """Tokens that one node has made, each shown once to another one, as fast as a client can."""
+        found = []
+        for _ in range(self.args.rounds):
+            lua = self.verifying("newcomers.lua", self.analyzed(self.cluster.make_tokens(NEWCOMERS)), "wrk.thread:stop()")
+            with self.fetching() as spent:
+                self.wrk(self.cluster.nodes[2]["verify_url"] + "/v1/verify", lua, AT_ONCE, all_good=False)
+            found.append(spent)
+        say(f"{NEWCOMERS} new tokens of another node, all at once: {told(found)}")
+
+    @contextlib.contextmanager
+    def fetching(self):
+        """What it took the third node and the database to look for tokens meanwhile."""
+        def now():
+            lines = get(self.cluster.nodes[2], "/metrics").splitlines()
+            values = dict(line.rsplit(" ", 1) for line in lines if line.startswith("rescind_fetches_total"))
+            server = postmaster(self.database)
+            return {"seconds": time.monotonic(), "cpu": sum(map(worked, [server, *children(server)])),
+                    **{re.search('"(.*)"', name)[1]: float(value) for name, value in values.items()}}
+        before, spent = now(), {}
+        yield spent
+        spent.update({name: value - before[name] for name, value in now().items()})
+
     def flood(self):
         """Verifications of one valid token, while somebody else shows the same node tokens that do not exist: always
         the same one, which costs what a request costs, or a new one each time, which must be looked for."""
@@ -180,16 +204,17 @@ class Run:
         url, valid = node["verify_url"] + "/v1/verify", self.verifying("valid.lua", [token])
         floods = [("the same one", [made_up(token)]), ("a new one each time", [made_up(token) for _ in range(400_000)])]
         floods = [(name, self.verifying(f"flood-{number}.lua", tokens)) for number, (name, tokens) in enumerate(floods)]
-        found = {name: [] for name, _ in floods}
+        found, fetched = {name: [] for name, _ in floods}, {name: [] for name, _ in floods}
         for _ in range(self.args.rounds):
             for name, script in floods:
-                with ThreadPoolExecutor(1) as pool:
+                with ThreadPoolExecutor(1) as pool, self.fetching() as spent:
                     flood = pool.submit(self.wrk, url, script, 256, "0", False)
                     p50, p99, rate = self.wrk(url, valid, 16, core="1")
                     found[name].append((rate, p50, p99, flood.result()[2]))
+                fetched[name].append(spent)
         for name, rounds in found.items():
             rate, p50, p99, flooded = map(statistics.median, zip(*rounds))
-            say(f"flood of tokens that do not exist, {name}, {flooded:.0f}/s: a valid one {rate:.0f}/s, p50 {p50:.0f} µs, p99 {p99:.0f} µs")
+            say(f"flood of tokens that do not exist, {name}, {flooded:.0f}/s: a valid one {rate:.0f}/s, p50 {p50:.0f} µs, p99 {p99:.0f} µs; {told(fetched[name])}")
 
     def silence(self):
         """A node that stands still, and a database that does."""
@@ -233,8 +258,7 @@ class Run:
         self.cluster.start_node()
         ready = time.monotonic() - begun
         pid = self.cluster.processes[-1].pid
-        with open(f"/proc/{pid}/stat") as file:
-            spent = sum(map(int, file.read().rsplit(")", 1)[1].split()[11:13])) / os.sysconf("SC_CLK_TCK")
+        spent = worked(pid)
         with open(f"/proc/{pid}/status") as file:
             resident, peak = (re.search(rf"{name}:\s+(\d+)", text)[1] for text in [file.read()] for name in ("VmRSS", "VmHWM"))
         say(f"{MILLION} tokens: ready after {ready:.1f} s with {spent:.1f} s of CPU, {int(resident) / 1e3:.0f} MB resident, {int(peak) / 1e3:.0f} MB at most")
@@ -273,7 +297,7 @@ end
 """)
         return self.wrk(self.cluster.nodes[0]["public_url"], lua, clients, core=core, all_good=False)
 
-    def verifying(self, name, tokens):
+    def verifying(self, name, tokens, after_all=""):
         """A script that asks about these in turn."""
         listed = os.path.join(self.scratch, f"{name}.tokens")
         with open(os.open(listed, os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
@@ -283,6 +307,7 @@ local bodies, at = {{}}, 0
 for token in io.lines("{listed}") do bodies[#bodies + 1] = '{{"token":"' .. token .. '"}}' end
 local headers = {{ ["Content-Type"] = "application/json" }}
 function request()
+  if at == #bodies then {after_all} end
   at = at % #bodies + 1
   return wrk.format("POST", nil, headers, bodies[at])
 end
@@ -317,6 +342,14 @@ def made_up(like):
     return like[:-38] + body + check
 
 
+def told(fetches):
+    """Medians of what `fetching` found."""
+    one = {name: statistics.median(spent[name] for spent in fetches) for name in fetches[0]}
+    looked_for = one["known"] + one["revoked"] + one["unknown"]
+    return (f"{looked_for / one['seconds']:.0f}/s looked for, {one['refused']:.0f} and {one['failed']:.0f} answered 503 (too many, no answer),"
+            f" {one['cpu'] / one['seconds']:.2f} cores of PostgreSQL, {1e6 * one['cpu'] / max(looked_for, 1):.0f} µs for each")
+
+
 def say(line):
     print(line, flush=True)
 
@@ -348,10 +381,23 @@ def children(pid):
         return [int(child) for child in listing.read().split()]
 
 
+def worked(pid):
+    """Seconds of CPU."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError), open(f"/proc/{pid}/stat") as file:
+        return sum(map(int, file.read().rsplit(")", 1)[1].split()[11:13])) / os.sysconf("SC_CLK_TCK")
+    return 0
+
+
 def signal_all(pids, what):
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):  # the database has workers that come and go
             os.kill(pid, what)
+
+
+def get(node, path):
+    request = urllib.request.Request(node["admin_url"] + path, headers={"Authorization": f"Bearer {node['admin_token']}"})
+    with urllib.request.urlopen(request) as answer:
+        return answer.read().decode()
 
 
 def health(node):
