@@ -61,7 +61,7 @@ impl Line {
         (Self::Log, b"digest FROM tokens WHERE changed_at > $1"),
         (Self::Doorbell, b"LISTEN rescind_epoch"),
         (Self::Writer, b"SAVEPOINT job"),
-        (Self::Fetch, b"CROSS JOIN epoch WHERE tokens."),
+        (Self::Fetch, b"WITH ORDINALITY AS asked"),
     ];
 }
 

@@ -12,9 +12,9 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::time::Duration;
 use tokio::time::Instant;
 
-type Samples = BTreeMap<String, f64>;
+pub(super) type Samples = BTreeMap<String, f64>;
 
-async fn scrape(mut admin: Admin) -> anyhow::Result<Samples> {
+pub(super) async fn scrape(mut admin: Admin) -> anyhow::Result<Samples> {
     let answer = admin.ask(Request::get("/metrics")).await?.expect_status(200)?;
     let text = String::from_utf8(answer.body)?;
     let samples = text.lines().filter(|line| !line.starts_with('#')).map(|line| {
@@ -24,7 +24,7 @@ async fn scrape(mut admin: Admin) -> anyhow::Result<Samples> {
     samples.collect()
 }
 
-fn of(samples: &Samples, name: &str) -> anyhow::Result<f64> {
+pub(super) fn of(samples: &Samples, name: &str) -> anyhow::Result<f64> {
     samples.get(name).copied().with_context(|| format!("no {name} in {samples:?}"))
 }
 

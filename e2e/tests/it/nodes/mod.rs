@@ -11,6 +11,7 @@ mod faults;
 mod load;
 mod metrics;
 mod nemesis;
+mod newcomers;
 mod partition;
 mod patience;
 mod poolers;
