@@ -104,9 +104,15 @@ impl Engine {
     }
 
     /// Writes everything down, seals, and leaves the others.
+    ///
+    /// A connection on which a request may have begun outlives the listeners. So alone, too, it seals
+    /// before it gives the file back: whoever opens that next waits for nobody.
     pub(crate) async fn close(self) {
         let closed = match self.life {
-            Life::Alone(store) => store.close().await,
+            Life::Alone(store) => {
+                self.verifier.guard().close();
+                store.close().await
+            }
             Life::AmongOthers(store, cluster) => {
                 let closed = store.close().await;
                 cluster.leave().await;
@@ -209,5 +215,29 @@ pub(crate) fn embedded_failure(error: &sqlite::OpenError) -> Failure {
         | sqlite::OpenError::KeyMissing { .. }
         | sqlite::OpenError::Secret { .. } => failure,
         _ => failure.next("see whether another program has it open, and whether the disk is well"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rescind_guard::clock::SystemClock;
+    use rescind_server::config::{Sources, load};
+
+    #[tokio::test]
+    async fn node_that_was_alone_says_nothing_any_more_once_it_is_closed() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().display().to_string();
+        let said = [("store.path", &*path), ("limitless.enabled", "false")];
+        let overrides = said.map(|(key, value)| (key.into(), value.into())).to_vec();
+        let config = load(&Sources { overrides, ..Sources::default() }).unwrap();
+        let key = KeyRing::generate_text(&mut rand::rng());
+        let key_ring = KeyRing::parse([key.as_str()]).unwrap();
+        let guard = Arc::new(Guard::new(Arc::new(SystemClock), Vec::new()));
+        let shared = (Arc::clone(&guard), Rules::ALL);
+        let engine = Engine::open(&config, key_ring, shared, None).await.unwrap();
+        assert!(guard.is_open());
+        engine.close().await;
+        assert!(!guard.is_open());
     }
 }
