@@ -18,9 +18,10 @@
 //!
 //! It starts sealed and loads the whole set, *then* registers, so that a node that loads for long
 //! holds up nobody. Each renewal goes the way above. A doorbell makes it read the log at once and
-//! acknowledge, and a push brings what the log would say; both are hints and may be lost. A request that fails or takes too long costs its
-//! connection, and the next attempt comes after a pause; meanwhile the lease simply runs out by
-//! itself, because every verification looks at the clock ([`Gate`](crate::Gate)).
+//! acknowledge, and a push brings what the log would say; both are hints and may be lost. A request
+//! that fails or takes too long costs its connection, and the next attempt comes after a pause;
+//! meanwhile the lease simply runs out by itself, because every verification looks at the clock
+//! ([`Gate`](crate::Gate)).
 //!
 //! What it deliberately does not do: own a socket, a task, a clock, or randomness; know what a
 //! change is; or seal by a timer.

@@ -98,11 +98,11 @@ pub enum Effect<C> {
         /// *before* it tells [`Event::Loaded`], and revokes them anew, durably, like any caller.
         keep_revoked: bool,
     },
-    /// Insert the member row, with `renewals` of zero, and with `applied` only if the log holds it: in
-    /// another history the number means something that this node has not applied; in a transaction of its own, synchronously
-    /// committed. It is asked for once in an incarnation: if its outcome stays unknown, the next
-    /// attempt has a new one, because a row that others have watched and deleted must not come
-    /// back with the number that they remember. Answer: [`Event::Registered`].
+    /// Insert the member row, with `renewals` of zero; with `applied` only if the log holds it, since
+    /// in another history the number means something that this node has not applied; in a transaction
+    /// of its own, synchronously committed. It is asked for once in an incarnation: if its outcome
+    /// stays unknown, the next attempt has a new one, because a row that others have watched and
+    /// deleted must not come back with the number that they remember. Answer: [`Event::Registered`].
     Register { link: Link, member: Member, lease_ms: u64, applied: Position },
     /// `UPDATE member SET renewals = renewals + 1, applied, lease_ms WHERE node AND incarnation`,
     /// as above. Answer: [`Event::Renewed`] with whether a row was there.

@@ -1,8 +1,8 @@
 //! Rows of members, on connections that nothing else uses.
 //!
 //! A renewal must not wait behind a list of tokens, and a revocation that reads the members must not
-//! wait behind a renewal: own row, acknowledgements and others' rows have a connection each. What takes too long, or
-//! is given up half-way, loses its connection with whatever was on its way.
+//! wait behind a renewal: own row, acknowledgements and others' rows have a connection each. What takes
+//! too long, or is given up half-way, loses its connection with whatever was on its way.
 
 use super::{
     ablation::{ACKNOWLEDGE_OF_ONE_HISTORY, ROW_PER_INCARNATION, keeps},

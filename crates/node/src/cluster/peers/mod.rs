@@ -11,9 +11,10 @@
 //!
 //! Whoever has nothing to say says so every second. What is lost here costs time and nothing else:
 //! notifications ring too, and the member rows say what was applied. But a forged acknowledgement
-//! would break the promise, and so would a forged push. So both ends prove who they are: TLS 1.3, with a key and a certificate that each start makes for itself, and whose
-//! digest stands in its member row ([`certificate`]). Whoever may write these rows is trusted with
-//! everything already; there is no authority to keep and nothing that expires.
+//! would break the promise, and so would a forged push. So both ends prove who they are: TLS 1.3, with
+//! a key and a certificate that each start makes for itself, and whose digest stands in its member row
+//! ([`certificate`]). Whoever may write these rows is trusted with everything already; there is no
+//! authority to keep and nothing that expires.
 
 mod certificate;
 mod link;

@@ -5,8 +5,8 @@
 //! bytes of its id: u8, id, its digest
 //! ```
 //!
-//! A mark or a digest is 1 and 32 bytes, or 0 if there is none. All in network order. Whatever else has changed is not said: the other end is rung, and reads the
-//! log.
+//! A mark or a digest is 1 and 32 bytes, or 0 if there is none. All in network order. Whatever else has
+//! changed is not said: the other end is rung, and reads the log.
 
 use super::link::Ring;
 use rescind_core::{Digest, TokenId};
