@@ -28,8 +28,9 @@ pub(super) async fn are_kept(connector: &Connector) -> Result<bool, Fault> {
         let own = [process(&one).await?, process(&other).await?];
         for _ in 0..ROUNDS {
             other.batch_execute("BEGIN").await?;
-            let now = [process(&one).await?, process(&other).await?];
+            let (of_one, of_other) = try_join!(process(&one), process(&other))?;
             other.batch_execute("ROLLBACK").await?;
+            let now = [of_one, of_other];
             if now != own || now[0] == now[1] || process(&one).await? != own[0] {
                 return Ok(false);
             }

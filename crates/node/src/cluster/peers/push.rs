@@ -51,7 +51,7 @@ pub(super) fn read(head: Epoch, mut body: &[u8]) -> Option<LogPage> {
     Some(LogPage { after, head, holds, in_recovery, timeline, too_far, changes })
 }
 
-pub(super) fn write_digest(body: &mut Vec<u8>, digest: Option<&Digest>) {
+fn write_digest(body: &mut Vec<u8>, digest: Option<&Digest>) {
     body.push(u8::from(digest.is_some()));
     digest.into_iter().for_each(|digest| body.extend(digest.as_bytes()));
 }
