@@ -6,8 +6,8 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use rescind_core::signature::{Secret, SignedRequest};
 use rescind_core::target::unambiguous_path;
 use rescind_core::{
-    Authentic, Bounds, Demand, Digest, NotBefore, Presented, ScopeSet, SignedHeaders, Timestamp,
-    TokenKind, TokenPrefix, decide, recognise,
+    Authentic, Bounds, Demand, Digest, Fingerprint, NotBefore, Presented, ScopeSet, SignedHeaders,
+    Timestamp, TokenKind, TokenPrefix, decide, recognise,
 };
 use std::hint::black_box;
 
@@ -65,8 +65,8 @@ fn signature(c: &mut Criterion) {
 fn decision(c: &mut Criterion) {
     let held = scopes(&["account_creation", "delegated_signing", "trading", "withdrawal"]);
     let needed = scopes(&["delegated_signing", "trading"]);
-    let (now, digest) = (Timestamp::from_millis(0), Digest::of(b"any"));
-    let authentic = Authentic::by_digest(&digest, &digest, bounds(&held)).expect("authentic");
+    let (now, any) = (Timestamp::from_millis(0), Fingerprint::from(&Digest::of(b"any")));
+    let authentic = Authentic::by_fingerprint(&any, &any, bounds(&held)).expect("authentic");
     let demand = Demand { admin: false, scopes: &needed, client: None };
     c.bench_function("decide", |b| b.iter(|| decide(black_box(authentic), &demand, now).is_ok()));
     let target = "/v1/markets/btc-100k/orders?limit=10&page=2";

@@ -1,7 +1,7 @@
 //! The decision. Every way of enforcement ends in [`decide`], and nothing else says yes.
 
 use crate::signature::{BodyProof, SIGNATURE_WINDOW_MILLIS, SignedRequest, SigningKey};
-use crate::{Digest, NetworkSet, ScopeSet, SignedHeaders, Timestamp, TokenKind};
+use crate::{Fingerprint, NetworkSet, ScopeSet, SignedHeaders, Timestamp, TokenKind};
 use core::net::IpAddr;
 
 /// Every fact that the decision rests on, as the index knows it now.
@@ -129,10 +129,10 @@ impl Denial {
 }
 
 impl<'a> Authentic<'a> {
-    /// A bearer token is its holder's if its digest is the stored one.
-    pub fn by_digest(
-        presented: &Digest,
-        stored: &Digest,
+    /// A bearer token is its holder's if its fingerprint is the stored one.
+    pub fn by_fingerprint(
+        presented: &Fingerprint,
+        stored: &Fingerprint,
         bounds: Bounds<'a>,
     ) -> Result<Self, Denial> {
         if presented == stored { Ok(Self(bounds)) } else { Err(Denial::Unknown) }

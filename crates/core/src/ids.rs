@@ -5,6 +5,7 @@
 //! such a token could never be revoked by the client that made it.
 
 use alloc::{boxed::Box, string::String};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use core::fmt;
 use rand::{CryptoRng, RngExt, distr::Alphanumeric};
 
@@ -73,6 +74,47 @@ id! {
     TenantId
 }
 
+/// An id's last [`IdTail::CHARS`] characters in three quarters of the room: its alphabet is that of
+/// base64url, so they are 96 bits, and each 96 bits are some such characters.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct IdTail([u8; 12]);
+
+impl IdTail {
+    /// As many as are random in an id that we made.
+    pub const CHARS: usize = RANDOM_CHARS;
+}
+
+impl TokenId {
+    /// What stands before the tail, and the tail. An id that is too short for one has none.
+    pub fn split(&self) -> (&str, Option<IdTail>) {
+        let whole = (self.as_str(), None);
+        let at = self.0.len().checked_sub(IdTail::CHARS).and_then(|at| self.0.split_at_checked(at));
+        let Some((start, end)) = at else { return whole };
+        let mut tail = [0; 12];
+        match URL_SAFE_NO_PAD.decode_slice(end, &mut tail) {
+            Ok(12) => (start, Some(IdTail(tail))),
+            _ => whole,
+        }
+    }
+
+    /// The id that was split so.
+    pub fn join(start: &str, tail: Option<IdTail>) -> Self {
+        let mut text = String::with_capacity(start.len() + IdTail::CHARS);
+        text.push_str(start);
+        if let Some(IdTail(tail)) = tail {
+            URL_SAFE_NO_PAD.encode_string(tail, &mut text);
+        }
+        debug_assert!(Self::parse(&text).is_ok(), "not from an id");
+        Self(text.into())
+    }
+}
+
+impl fmt::Debug for IdTail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,6 +148,22 @@ mod tests {
         assert_eq!(TokenId::parse(&"x".repeat(ID_BYTES_MAX + 1)), Err(IdError));
     }
 
+    #[rstest]
+    #[case::ours("token_ABCDabcd01239-_x", "token_", true)]
+    #[case::nothing_before("ABCDabcd01239-_x", "", true)]
+    #[case::too_short("BCDabcd01239-_x", "BCDabcd01239-_x", false)]
+    #[case::one_character("a", "a", false)]
+    fn id_is_split_before_its_last_sixteen(
+        #[case] text: &str,
+        #[case] start: &str,
+        #[case] has_tail: bool,
+    ) {
+        let id = TokenId::parse(text).unwrap();
+        let (before, tail) = id.split();
+        assert_eq!((before, tail.is_some()), (start, has_tail));
+        assert_eq!(TokenId::join(before, tail), id);
+    }
+
     #[test]
     fn id_prints_itself_and_its_type() {
         let id = TokenId::parse("tok_1").unwrap();
@@ -114,6 +172,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn every_id_is_joined_as_it_was_split(text in "[A-Za-z0-9_-]{1,64}") {
+            let id = TokenId::parse(&text).unwrap();
+            let (start, tail) = id.split();
+            prop_assert_eq!(tail.is_some(), text.len() >= IdTail::CHARS);
+            prop_assert_eq!(TokenId::join(start, tail), id);
+        }
+
         #[test]
         fn random_id_parses_back(seed: u64) {
             let id = TokenId::random("tok_", &mut StdRng::seed_from_u64(seed));

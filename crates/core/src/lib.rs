@@ -32,7 +32,7 @@ mod token;
 
 pub use acting::{ActingDenial, ActingToken, LetIn};
 pub use decision::{Authentic, Bounds, Demand, Denial, NotBefore, Permitted, decide, in_window};
-pub use ids::{ID_BYTES_MAX, IdError, OwnerId, TenantId, TokenId};
+pub use ids::{ID_BYTES_MAX, IdError, IdTail, OwnerId, TenantId, TokenId};
 pub use issuance::{ACTIVE_TOKENS_MAX, IssueDenial, may_have_another, may_issue};
 pub use narrowing::{TokenUpdate, Widening};
 pub use network::{NETWORKS_MAX, Network, NetworkError, NetworkSet};
@@ -45,6 +45,6 @@ pub use rotation::{OVERLAP_MAX, overlap_end, successor_end};
 pub use scope::{SCOPE_BYTES_MAX, SCOPES_MAX, Scope, ScopeError, ScopeSet};
 pub use time::{TIMESTAMP_BYTES_MAX, Timestamp, TimestampError};
 pub use token::{
-    BODY_CHARS, CHECK_CHARS, Digest, PREFIX_BYTES_MAX, Plain, PrefixError, Recognised, TokenPrefix,
-    recognise,
+    BODY_CHARS, CHECK_CHARS, Digest, FINGERPRINT_BYTES, Fingerprint, PREFIX_BYTES_MAX, Plain,
+    PrefixError, Recognised, TokenPrefix, recognise,
 };

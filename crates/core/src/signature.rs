@@ -16,6 +16,7 @@
 use crate::{Digest, SignedHeaders};
 use alloc::{string::String, vec::Vec};
 use base64::{Engine, engine::general_purpose::STANDARD};
+use constant_time_eq::constant_time_eq_n;
 use core::fmt;
 use hmac::{Hmac, KeyInit, Mac as _};
 use sha2::Sha256;
@@ -145,7 +146,8 @@ impl SigningKey {
             }
             (Covers::Digest(..), Content::Body(_)) => return None,
         };
-        (apart && mac.verify_slice(&signed.mac().0).is_ok()).then_some(proof)
+        let mac: [u8; 32] = mac.finalize().into_bytes().into();
+        (apart && constant_time_eq_n(&mac, &signed.mac().0)).then_some(proof)
     }
 
     /// The signature over the body in base64, as a client makes it.

@@ -3,16 +3,16 @@
 //! `prefix · 32 uniform base62 characters (190 bits) · 6 base62 characters of CRC-32`. The prefix
 //! and the check let secret scanners and typing errors be recognised without a lookup; the check
 //! protects nothing. [`Plain`] is the text and is shown once; [`Digest`] is its SHA-256 and is all
-//! that is kept.
+//! that is kept; [`Fingerprint`] is as much of that as memory needs.
 //!
 //! The digest is taken over the text as it stands, without decoding: with a prefix of at most
 //! [`PREFIX_BYTES_MAX`] bytes the whole fits SHA-256's first block, which halves its cost.
 
 use alloc::{boxed::Box, string::String};
+use constant_time_eq::constant_time_eq_n;
 use core::fmt;
 use rand::{CryptoRng, RngExt, distr::Alphanumeric};
 use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 /// Random characters in a token: 32 · log2(62) = 190.5 bits.
@@ -106,7 +106,7 @@ impl Digest {
 
 impl PartialEq for Digest {
     fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+        constant_time_eq_n(&self.0, &other.0)
     }
 }
 
@@ -115,6 +115,41 @@ impl Eq for Digest {}
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Digest")
+    }
+}
+
+/// Bytes of a [`Fingerprint`]: 192 bits. To find a text for a known one is harder than to guess the
+/// 190 bits of a token itself, so the rest of the digest would protect nothing.
+pub const FINGERPRINT_BYTES: usize = 24;
+
+/// The beginning of a digest, by which memory knows a token: a quarter less for each. Equality
+/// takes constant time.
+#[derive(Clone, Copy)]
+pub struct Fingerprint([u8; FINGERPRINT_BYTES]);
+
+impl Fingerprint {
+    pub const fn as_bytes(&self) -> &[u8; FINGERPRINT_BYTES] {
+        &self.0
+    }
+}
+
+impl From<&Digest> for Fingerprint {
+    fn from(Digest([beginning @ .., _, _, _, _, _, _, _, _]): &Digest) -> Self {
+        Self(*beginning)
+    }
+}
+
+impl PartialEq for Fingerprint {
+    fn eq(&self, other: &Self) -> bool {
+        constant_time_eq_n(&self.0, &other.0)
+    }
+}
+
+impl Eq for Fingerprint {}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fingerprint")
     }
 }
 
@@ -262,10 +297,24 @@ mod tests {
     }
 
     #[test]
+    fn fingerprint_is_the_beginning_of_the_digest() {
+        let digest = Digest::of(b"abc");
+        let fingerprint = Fingerprint::from(&digest);
+        assert_eq!(fingerprint.as_bytes(), digest.as_bytes().first_chunk().unwrap());
+        let mut last_bit = *digest.as_bytes();
+        last_bit[FINGERPRINT_BYTES - 1] ^= 1;
+        assert_ne!(Fingerprint::from(&Digest::from_bytes(last_bit)), fingerprint);
+        let mut behind = *digest.as_bytes();
+        behind[FINGERPRINT_BYTES] ^= 1;
+        assert_eq!(Fingerprint::from(&Digest::from_bytes(behind)), fingerprint);
+    }
+
+    #[test]
     fn debug_shows_nothing_of_a_secret() {
         let plain = random(3);
         assert_eq!(format!("{plain:?}"), "Plain");
         assert_eq!(format!("{:?}", plain.digest()), "Digest");
+        assert_eq!(format!("{:?}", Fingerprint::from(&plain.digest())), "Fingerprint");
     }
 
     proptest! {

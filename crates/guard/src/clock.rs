@@ -9,6 +9,11 @@ use rustix::time::{ClockId, Timespec, clock_gettime};
 pub trait Clock: Send + Sync {
     /// The wall clock.
     fn now(&self) -> Timestamp;
+    /// The wall clock as it was a few milliseconds ago, if that costs less than to look at it: for
+    /// lifetimes and signature windows, where clocks of different machines differ by as much.
+    fn recent(&self) -> Timestamp {
+        self.now()
+    }
     /// The lease clock.
     fn boottime(&self) -> BootInstant;
 }
@@ -20,6 +25,11 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(millis(clock_gettime(ClockId::Realtime)))
+    }
+
+    /// As of the kernel's last tick (CONFIG_HZ): 1 to 10 ms, behind and never ahead.
+    fn recent(&self) -> Timestamp {
+        Timestamp::from_millis(millis(clock_gettime(ClockId::RealtimeCoarse)))
     }
 
     fn boottime(&self) -> BootInstant {

@@ -2,12 +2,12 @@
 
 use crate::clock::Clock;
 use crate::index::{Entry, Index};
-use crate::usage::Usage;
+use crate::usage::{Second, Usage};
 use rescind_coherence::{BootInstant, Gate, Proof, Rules, Standing};
 use rescind_core::signature::{BodyProof, SignedRequest};
 use rescind_core::{
-    Authentic, Demand, Denial, Digest, Owner, Permitted, Recognised, SignedHeaders, Timestamp,
-    TokenId, TokenPrefix, decide, in_window, recognise,
+    Authentic, Bounds, Demand, Denial, Digest, Fingerprint, Owner, Permitted, Recognised,
+    SignedHeaders, Timestamp, TokenId, TokenPrefix, decide, in_window, recognise,
 };
 use rescind_store::{Change, Epoch, Follower};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub struct Guard {
 /// constructor than the one that demands a [`Permitted`].
 #[derive(Clone, Debug)]
 pub struct Verified {
-    entry: Arc<Entry>,
+    entry: Entry,
     owner: Arc<Owner>,
     body: BodyProof,
 }
@@ -55,8 +55,14 @@ pub enum Refusal {
 }
 
 impl Verified {
-    fn new(_: Permitted<'_>, entry: &Arc<Entry>, owner: &Arc<Owner>, body: BodyProof) -> Self {
-        Self { entry: Arc::clone(entry), owner: Arc::clone(owner), body }
+    /// If `decides` comes to a yes about what is known of `entry` now.
+    fn by(
+        entry: Entry,
+        decides: impl FnOnce(Bounds<'_>) -> Result<(Permitted<'_>, BodyProof), Denial>,
+    ) -> Result<Self, Denial> {
+        let owner = entry.owner();
+        let (_, body) = decides(entry.bounds(&owner))?;
+        Ok(Self { entry, owner, body })
     }
 
     pub fn token(&self) -> &Entry {
@@ -190,14 +196,20 @@ impl Permission<'_> {
     /// Whether a bearer token may do what `demand` says.
     pub fn bearer(self, text: &str, demand: &Demand<'_>) -> Result<Verified, Refusal> {
         let (guard, digest) = (self.guard, Digest::of(text.as_bytes()));
-        self.verified(|now| {
-            let found = guard.index.by_digest(&digest);
-            let (stored, entry) = found.ok_or_else(|| guard.why_unknown(text))?;
-            let owner = entry.owner();
-            let authentic = Authentic::by_digest(&digest, &stored, entry.bounds(&owner))?;
-            let permitted = decide(authentic, demand, now)?;
-            Ok(Verified::new(permitted, &entry, &owner, BodyProof::Unsigned))
-        })
+        let presented = Fingerprint::from(&digest);
+        let (verified, place, now) = self.decided(|now| {
+            let found = guard.index.by_fingerprint(&presented);
+            let (entry, place) = found.ok_or_else(|| guard.why_unknown(text))?;
+            let verified = Verified::by(entry, |bounds| {
+                let authentic = Authentic::by_fingerprint(&presented, &place.fingerprint, bounds)?;
+                Ok((decide(authentic, demand, now)?, BodyProof::Unsigned))
+            })?;
+            Ok((verified, place, now))
+        })?;
+        if place.last_used != Second::of(now) && guard.usage.queue(&verified.entry, now) {
+            guard.index.note_use(&place, Second::of(now));
+        }
+        Ok(verified)
     }
 
     /// Whether a signed request may do what `demand` says. `request` must be what was received,
@@ -209,15 +221,19 @@ impl Permission<'_> {
         demand: &Demand<'_>,
     ) -> Result<Verified, Refusal> {
         let guard = self.guard;
-        self.verified(|now| {
+        let (verified, signer, now) = self.decided(|now| {
             let signer = guard.index.by_key_id(signed.key_id()).ok_or(Denial::Unknown)?;
-            let owner = signer.entry.owner();
-            let bounds = signer.entry.bounds(&owner);
-            let (authentic, body) =
-                Authentic::by_signature(&signer.key, signed, request, now, bounds)?;
-            let permitted = decide(authentic, demand, now)?;
-            Ok(Verified::new(permitted, &signer.entry, &owner, body))
-        })
+            let verified = Verified::by(signer.entry.clone(), |bounds| {
+                let (authentic, body) =
+                    Authentic::by_signature(&signer.key, signed, request, now, bounds)?;
+                Ok((decide(authentic, demand, now)?, body))
+            })?;
+            Ok((verified, signer, now))
+        })?;
+        if signer.last_used.get() != Second::of(now) && guard.usage.queue(&verified.entry, now) {
+            signer.last_used.set(Second::of(now));
+        }
+        Ok(verified)
     }
 
     /// Whether a signed request is refused whatever its body is, so that the body need not be read.
@@ -226,17 +242,6 @@ impl Permission<'_> {
         self.decided(|now| {
             in_window(signed, now)?;
             guard.index.by_key_id(signed.key_id()).map(|_| ()).ok_or(Denial::Unknown)
-        })
-    }
-
-    fn verified(
-        self,
-        mut look: impl FnMut(Timestamp) -> Result<Verified, Denial>,
-    ) -> Result<Verified, Refusal> {
-        let verified = self.decided(|now| look(now).map(|verified| (verified, now)));
-        verified.map(|(verified, now)| {
-            self.guard.usage.mark(&verified.entry, now);
-            verified
         })
     }
 
@@ -251,7 +256,7 @@ impl Permission<'_> {
                 None => gate.view(),
                 Some(proof) => gate.view_by(proof),
             };
-            let answer = look(clock.now());
+            let answer = look(clock.recent());
             match gate.still_holds(view, clock.boottime()) {
                 Standing::Holds => return answer.map_err(Refusal::Denied),
                 Standing::Changed => continue,
@@ -275,7 +280,7 @@ impl Follower for Guard {
             }
             // It may do less now.
             Change::Updated { record, digest } => {
-                self.index.replace_token(record, digest.as_ref());
+                self.index.replace_token(&record, digest.as_ref());
                 self.gate.changed();
             }
             Change::NotBefore { tenant, start } => {

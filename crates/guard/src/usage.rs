@@ -1,55 +1,72 @@
 //! When each token was last used: kept in memory, handed out in batches.
 //!
-//! A verification writes one word into the token's own entry, and at most once a second; a token
-//! enters the queue once between two flushes. If the queue is full the time is not lost, only late:
-//! the next use queues it again.
+//! A token's place in the index says in which second it was used last; a use in another second is
+//! queued. So a busy token's place stays in every core's cache, and what waits for a flush has an
+//! end. If the queue is full the time is not lost, only late: the next use is queued.
 
-use crate::index::{Entry, NEVER};
+use crate::index::Entry;
 use crossbeam_queue::ArrayQueue;
 use rescind_core::{Timestamp, TokenId};
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Tokens that can await a flush. Bounds the memory that is held for them to half a MiB.
-const QUEUE_TOKENS: usize = 64 * 1024;
+/// Uses that can await a flush: 3 MiB.
+const QUEUE_USES: usize = 64 * 1024;
 
-/// Last-used times are this coarse, so that a busy token's entry stays in every core's cache.
+/// Last-used times are this coarse.
 const RESOLUTION_MILLIS: i64 = 1_000;
+
+/// One of the Unix epoch's seconds, which last until 2106; 0 is never.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Second(u32);
+
+#[derive(Debug, Default)]
+pub(crate) struct AtomicSecond(AtomicU32);
 
 #[derive(Debug)]
 pub(crate) struct Usage {
-    queue: ArrayQueue<Arc<Entry>>,
+    queue: ArrayQueue<(Entry, Timestamp)>,
+}
+
+impl Second {
+    pub(crate) fn of(time: Timestamp) -> Self {
+        Self((time.as_millis() / RESOLUTION_MILLIS).try_into().unwrap_or(0))
+    }
+}
+
+impl AtomicSecond {
+    pub(crate) fn get(&self) -> Second {
+        Second(self.0.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set(&self, Second(second): Second) {
+        self.0.store(second, Ordering::Relaxed);
+    }
 }
 
 impl Default for Usage {
     fn default() -> Self {
-        Self { queue: ArrayQueue::new(QUEUE_TOKENS) }
+        Self { queue: ArrayQueue::new(QUEUE_USES) }
     }
 }
 
 impl Usage {
-    pub(crate) fn mark(&self, entry: &Arc<Entry>, now: Timestamp) {
-        let last = entry.last_used.load(Ordering::Relaxed);
-        if last != NEVER && now.as_millis().saturating_sub(last) < RESOLUTION_MILLIS {
-            return;
-        }
-        entry.last_used.store(now.as_millis(), Ordering::Relaxed);
-        if !entry.use_is_queued.swap(true, Ordering::AcqRel)
-            && self.queue.push(Arc::clone(entry)).is_err()
-        {
-            entry.use_is_queued.store(false, Ordering::Release);
-        }
+    /// Whether there was room for it.
+    pub(crate) fn queue(&self, entry: &Entry, now: Timestamp) -> bool {
+        // Without a copy that nobody takes.
+        !self.queue.is_full() && self.queue.push((entry.clone(), now)).is_ok()
     }
 
+    /// The latest of each token.
     pub(crate) fn take(&self) -> Vec<(TokenId, Timestamp)> {
-        let mut uses = Vec::with_capacity(self.queue.len());
+        let waiting = self.queue.len();
+        let mut uses = HashMap::with_capacity(waiting);
         // Bounded by what was there at the start: uses that arrive meanwhile are the next batch's.
-        for _ in 0..uses.capacity() {
-            let Some(entry) = self.queue.pop() else { break };
-            entry.use_is_queued.store(false, Ordering::Release);
-            let at = entry.last_used.load(Ordering::Relaxed);
-            uses.push((entry.id().clone(), Timestamp::from_millis(at)));
+        for _ in 0..waiting {
+            let Some((entry, at)) = self.queue.pop() else { break };
+            let last = uses.entry(entry.id()).or_insert(at);
+            *last = at.max(*last);
         }
-        uses
+        uses.into_iter().collect()
     }
 }

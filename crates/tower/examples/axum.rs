@@ -68,7 +68,7 @@ async fn order(caller: Authenticated, what: String) -> String {
 /// Whoever has lost a token may end it. It is refused from the moment of this answer on.
 async fn revoke(caller: Authenticated, State(tokens): State<Embedded>) -> StatusCode {
     let holder = tokens.acting_as(Actor::owner(caller.owner_id()));
-    match holder.revoke(caller.token_id()).await {
+    match holder.revoke(&caller.token_id()).await {
         Ok(_) => StatusCode::NO_CONTENT,
         Err(StoreError::ActorRefused) => StatusCode::FORBIDDEN,
         Err(_) => StatusCode::SERVICE_UNAVAILABLE,

@@ -44,7 +44,7 @@ impl Authenticated {
     }
 
     /// Names the token, and is no secret.
-    pub fn token_id(&self) -> &TokenId {
+    pub fn token_id(&self) -> TokenId {
         self.0.token().id()
     }
 
@@ -78,7 +78,7 @@ impl fmt::Debug for Authenticated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Authenticated")
             .field("owner", self.owner_id())
-            .field("token", self.token_id())
+            .field("token", &self.token_id())
             .finish_non_exhaustive()
     }
 }

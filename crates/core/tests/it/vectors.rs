@@ -4,8 +4,9 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use rescind_core::signature::{BodyProof, Content, Secret, SignedRequest};
 use rescind_core::target::{TargetFault, unambiguous_path};
 use rescind_core::{
-    Actor, Authentic, Bounds, Demand, Denial, Digest, NetworkSet, NotBefore, Recognised, ScopeSet,
-    SignedHeaders, Timestamp, TokenKind, TokenPrefix, audit, decide, recognise,
+    Actor, Authentic, Bounds, Demand, Denial, Digest, Fingerprint, NetworkSet, NotBefore,
+    Recognised, ScopeSet, SignedHeaders, Timestamp, TokenKind, TokenPrefix, audit, decide,
+    recognise,
 };
 use serde_json::Value;
 
@@ -210,8 +211,8 @@ fn decisions_are_made() {
             owner_scopes: allowed.as_ref(),
             ..free_bounds(&held)
         };
-        let digest = Digest::of(b"any");
-        let authentic = Authentic::by_digest(&digest, &digest, bounds).unwrap();
+        let any = Fingerprint::from(&Digest::of(b"any"));
+        let authentic = Authentic::by_fingerprint(&any, &any, bounds).unwrap();
         let client = demand["client"].as_str().map(|address| address.parse().unwrap());
         let demand = Demand { admin: flag(demand, "admin"), scopes: &needed, client };
         let verdict = decide(authentic, &demand, moment(&file, "now").unwrap())

@@ -82,10 +82,10 @@ pub struct Caller<S: Needs> {
 
 impl<S: Needs> Caller<S> {
     pub fn acting(&self) -> Acting {
-        Acting::token(self.token_id(), self.let_in.clone())
+        Acting::token(&self.token_id(), self.let_in.clone())
     }
 
-    pub fn token_id(&self) -> &TokenId {
+    pub fn token_id(&self) -> TokenId {
         self.verified.token().id()
     }
 

@@ -60,7 +60,7 @@ impl Repeatable {
     ) -> Result<Option<Idempotency>, Problem> {
         let Some(key) = &self.key else { return Ok(None) };
         let (token, method) = (caller.token_id(), self.method.as_str());
-        let idempotency = service::idempotency(token, method, &self.path, key, asked);
+        let idempotency = service::idempotency(&token, method, &self.path, key, asked);
         idempotency.map(Some).map_err(|_| Problem::unavailable())
     }
 }

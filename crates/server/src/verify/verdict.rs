@@ -110,9 +110,10 @@ impl Serialize for Verdict {
             }
         };
         let token = verified.token();
+        let id = token.id();
         let valid = Valid {
             valid: true,
-            token_id: token.id().as_str(),
+            token_id: id.as_str(),
             owner_id: verified.owner().id.as_str(),
             kind: token.kind().as_str(),
             scopes: verified.scopes().collect(),

@@ -57,7 +57,7 @@ impl Admin {
 
 /// Whether the caller may change this token or end it.
 fn may_touch<S: Needs>(caller: &Caller<S>, token: &StoredToken) -> Result<(), Problem> {
-    let own = token.record.id == *caller.token_id();
+    let own = token.record.id == caller.token_id();
     if own || token.record.kind != TokenKind::Admin { Ok(()) } else { administers(caller) }
 }
 

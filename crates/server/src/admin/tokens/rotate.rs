@@ -89,7 +89,7 @@ pub(super) async fn rotate(
     let old = admin.named_token(&caller, &id).await?;
     may_touch(&caller, &old)?;
     if old.record.kind == TokenKind::Admin {
-        let own = old.record.id == *caller.token_id();
+        let own = old.record.id == caller.token_id();
         if !own {
             may_grant(&caller, old.tenant.as_ref(), &old.record.scopes)?;
         } else if lifetime.is_some() {

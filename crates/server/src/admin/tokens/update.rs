@@ -70,7 +70,7 @@ pub(super) async fn update(
     {
         // Whoever has a stolen one could take it home.
         administers(&caller)?;
-        let own = token.record.id == *caller.token_id();
+        let own = token.record.id == caller.token_id();
         if own && networks.as_ref().is_some_and(|networks| !caller.is_within(networks)) {
             let detail = "allowed_networks: your own token could not be used from where you are.";
             return Err(Problem::conflict(detail));

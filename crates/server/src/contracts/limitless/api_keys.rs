@@ -91,8 +91,8 @@ pub(super) async fn revoke(
         shared.services.revoke_all_keys(owner).await?
     } else {
         let caller = shared.by_api_key(&headers, client).await?;
-        let what = one(caller.token().id().clone(), None, RevocationReason::Unspecified);
-        let itself = Actor::token(caller.token().id()).into();
+        let what = one(caller.token().id(), None, RevocationReason::Unspecified);
+        let itself = Actor::token(&caller.token().id()).into();
         match shared.services.revoke(what, itself).await? {
             RevokeOutcome::Revoked { achieved, .. } => Some(achieved),
             RevokeOutcome::AlreadyRevoked { .. } | RevokeOutcome::Unknown => None,

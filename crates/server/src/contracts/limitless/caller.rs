@@ -28,7 +28,7 @@ impl Manager {
     }
 
     pub(super) fn acting(&self) -> Acting {
-        Acting::token(self.token.token().id(), self.let_in.clone())
+        Acting::token(&self.token.token().id(), self.let_in.clone())
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) async fn handle(
     };
     let scopes = ScopeSet::default();
     let demand = Demand { admin: false, scopes: &scopes, client: client.known() };
-    let id = shared.services.verifier.bearer(text, &demand).await?.token().id().clone();
+    let id = shared.services.verifier.bearer(text, &demand).await?.token().id();
     let itself = Actor::token(&id).into();
     match shared.services.revoke(one(id, None, RevocationReason::Unspecified), itself).await? {
         RevokeOutcome::Revoked { achieved: done, .. } => {

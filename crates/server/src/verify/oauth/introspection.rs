@@ -37,7 +37,7 @@ struct Active<'a> {
     exp: Option<i64>,
     iat: i64,
     sub: &'a str,
-    jti: &'a str,
+    jti: String,
 }
 
 #[derive(Serialize)]
@@ -104,7 +104,7 @@ impl<'a> From<&'a Verified> for Active<'a> {
             exp: token.expires_at().map(seconds),
             iat: seconds(token.issued_at()),
             sub: owner.id.as_str(),
-            jti: token.id().as_str(),
+            jti: token.id().to_string(),
         }
     }
 }
