@@ -159,15 +159,16 @@ impl Gate {
         View { lease_end: if stands { BootInstant::NEVER } else { BootInstant(0) }, generation }
     }
 
-    /// Ask this last, with a clock read after the look-up.
-    pub fn still_holds(&self, view: View, now: BootInstant) -> Standing {
+    /// Ask this last, with a clock that is read after the look-up. A lease that cannot lapse asks
+    /// none.
+    pub fn still_holds(&self, view: View, now: impl FnOnce() -> BootInstant) -> Standing {
         let end = if self.rules.keeps(Rule::LeaseBeforeData) {
             view.lease_end
         } else {
             self.view().lease_end
         };
         let lapsed = if self.rules.keeps(Rule::DecideByTheClock) {
-            now >= end
+            end != BootInstant::NEVER && now() >= end
         } else {
             end == BootInstant(0)
         };
@@ -185,7 +186,7 @@ impl Gate {
     /// needs a proof.
     pub fn is_open(&self, now: BootInstant) -> bool {
         let proves = self.proves.load(Ordering::Acquire) && !self.broken.load(Ordering::Acquire);
-        proves || self.still_holds(self.view(), now) != Standing::Lapsed
+        proves || self.still_holds(self.view(), || now) != Standing::Lapsed
     }
 }
 
@@ -197,7 +198,7 @@ mod tests {
 
     #[test]
     fn new_gate_is_sealed() {
-        assert_eq!(Gate::sealed().still_holds(Gate::sealed().view(), NOON), Standing::Lapsed);
+        assert_eq!(Gate::sealed().still_holds(Gate::sealed().view(), || NOON), Standing::Lapsed);
     }
 
     #[test]
@@ -205,8 +206,8 @@ mod tests {
         let gate = Gate::sealed();
         gate.open_until(NOON);
         let view = gate.view();
-        assert_eq!(gate.still_holds(view, BootInstant::from_millis(999)), Standing::Holds);
-        assert_eq!(gate.still_holds(view, NOON), Standing::Lapsed);
+        assert_eq!(gate.still_holds(view, || BootInstant::from_millis(999)), Standing::Holds);
+        assert_eq!(gate.still_holds(view, || NOON), Standing::Lapsed);
     }
 
     #[test]
@@ -215,8 +216,8 @@ mod tests {
         gate.open_until(NOON);
         let stale = gate.view();
         gate.open_until(BootInstant::from_millis(2_000));
-        assert_eq!(gate.still_holds(stale, NOON), Standing::Lapsed);
-        assert_eq!(gate.still_holds(gate.view(), NOON), Standing::Holds);
+        assert_eq!(gate.still_holds(stale, || NOON), Standing::Lapsed);
+        assert_eq!(gate.still_holds(gate.view(), || NOON), Standing::Holds);
     }
 
     #[test]
@@ -225,8 +226,8 @@ mod tests {
         gate.open_until(BootInstant::NEVER);
         let view = gate.view();
         gate.changed();
-        assert_eq!(gate.still_holds(view, NOON), Standing::Changed);
-        assert_eq!(gate.still_holds(gate.view(), NOON), Standing::Holds);
+        assert_eq!(gate.still_holds(view, || NOON), Standing::Changed);
+        assert_eq!(gate.still_holds(gate.view(), || NOON), Standing::Holds);
     }
 
     #[test]
@@ -235,7 +236,7 @@ mod tests {
         gate.open_until(BootInstant::NEVER);
         let view = gate.view();
         gate.break_seal();
-        assert_eq!(gate.still_holds(view, NOON), Standing::Lapsed);
+        assert_eq!(gate.still_holds(view, || NOON), Standing::Lapsed);
         gate.open_until(BootInstant::NEVER);
         assert!(!gate.is_open(NOON));
     }
@@ -246,8 +247,8 @@ mod tests {
         gate.open_until(BootInstant::NEVER);
         let view = gate.view();
         gate.seal();
-        assert_eq!(gate.still_holds(view, NOON), Standing::Changed);
-        assert_eq!(gate.still_holds(gate.view(), NOON), Standing::Lapsed);
+        assert_eq!(gate.still_holds(view, || NOON), Standing::Changed);
+        assert_eq!(gate.still_holds(gate.view(), || NOON), Standing::Lapsed);
         gate.open_until(BootInstant::NEVER);
         assert!(gate.is_open(NOON));
     }
@@ -256,20 +257,24 @@ mod tests {
     fn proof_stands_in_no_clocks_time_and_ends_with_the_next_seal() {
         let gate = Gate::sealed();
         let proof = gate.prove();
-        assert_eq!(gate.still_holds(gate.view(), NOON), Standing::Lapsed, "no lease comes of it");
+        assert_eq!(
+            gate.still_holds(gate.view(), || NOON),
+            Standing::Lapsed,
+            "no lease comes of it"
+        );
         let view = gate.view_by(proof);
         let late = BootInstant::from_millis(u64::MAX - 1);
-        assert_eq!(gate.still_holds(view, late), Standing::Holds);
+        assert_eq!(gate.still_holds(view, || late), Standing::Holds);
         gate.changed();
-        assert_eq!(gate.still_holds(view, NOON), Standing::Changed);
+        assert_eq!(gate.still_holds(view, || NOON), Standing::Changed);
         let again = gate.view_by(proof);
-        assert_eq!(gate.still_holds(again, NOON), Standing::Holds, "what is newer is safe");
+        assert_eq!(gate.still_holds(again, || NOON), Standing::Holds, "what is newer is safe");
         gate.seal();
-        assert_eq!(gate.still_holds(again, NOON), Standing::Changed);
-        assert_eq!(gate.still_holds(gate.view_by(proof), NOON), Standing::Lapsed);
+        assert_eq!(gate.still_holds(again, || NOON), Standing::Changed);
+        assert_eq!(gate.still_holds(gate.view_by(proof), || NOON), Standing::Lapsed);
         let broken = gate.prove();
         gate.break_seal();
-        assert_eq!(gate.still_holds(gate.view_by(broken), NOON), Standing::Lapsed);
+        assert_eq!(gate.still_holds(gate.view_by(broken), || NOON), Standing::Lapsed);
         assert!(!gate.is_open(NOON));
     }
 

@@ -57,13 +57,19 @@ impl<'a> Presented<'a> {
         match text.len() {
             0 => Err(Malformed::Empty),
             1..=BEARER_BYTES_MAX => {
-                let clean =
-                    text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b));
-                if clean { Ok(Self::Bearer(text)) } else { Err(Malformed::Characters) }
+                if text.bytes().all(is_of_a_b64token) {
+                    Ok(Self::Bearer(text))
+                } else {
+                    Err(Malformed::Characters)
+                }
             }
             _ => Err(Malformed::TooLong),
         }
     }
+}
+
+const fn is_of_a_b64token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=')
 }
 
 impl<'a> SignedHeaders<'a> {

@@ -257,7 +257,7 @@ impl Permission<'_> {
                 Some(proof) => gate.view_by(proof),
             };
             let answer = look(clock.recent());
-            match gate.still_holds(view, clock.boottime()) {
+            match gate.still_holds(view, || clock.boottime()) {
                 Standing::Holds => return answer.map_err(Refusal::Denied),
                 Standing::Changed => continue,
                 Standing::Lapsed => return Err(Refusal::Sealed),

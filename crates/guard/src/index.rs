@@ -11,8 +11,10 @@
 mod bearers;
 mod grant;
 mod owners;
+mod rows;
 mod shared;
 mod signers;
+mod table;
 
 use crate::usage::Second;
 use bearers::Bearers;

@@ -1,19 +1,17 @@
 //! Bearer tokens, by their fingerprints: most of what memory is for.
 //!
 //! The naive way, a map from digest to a shared record, takes five cache misses and 250 bytes. Here
-//! a table has four bytes for each token, where its row is, and rows lie in blocks that never move:
-//! to grow, a shard copies no row, and keeps nobody waiting for long.
+//! a table says in four bytes where a token's row is, and the row says the rest in 56. To grow, a
+//! shard copies no row, so that nobody waits long for its lock.
 
 use super::grant::Grant;
+use super::rows::Rows;
+use super::table::Table;
 use super::{Entry, SHARDS};
 use crate::usage::{AtomicSecond, Second};
-use hashbrown::HashTable;
 use parking_lot::RwLock;
 use rescind_core::{Fingerprint, IdTail, Timestamp};
 use std::sync::Arc;
-
-/// Rows of a block: 14 KiB.
-const BLOCK: usize = 256;
 
 /// One token. See [`Entry`] for the same unpacked.
 #[derive(Debug)]
@@ -38,17 +36,8 @@ pub(super) struct Bearers([RwLock<Shard>; SHARDS]);
 
 #[derive(Debug, Default)]
 struct Shard {
-    /// Numbers of rows, by their fingerprints.
-    table: HashTable<u32>,
-    rows: Rows,
-}
-
-/// Rows that stay where they are, by number.
-#[derive(Debug, Default)]
-struct Rows {
-    blocks: Vec<Box<[Option<Row>; BLOCK]>>,
-    /// Numbers that are not taken. What is there for tokens that are gone is for those to come.
-    free: Vec<u32>,
+    rows: Rows<Row>,
+    table: Table,
 }
 
 impl Bearers {
@@ -72,18 +61,22 @@ impl Bearers {
     /// Whether it takes another's place.
     pub(super) fn put(&self, fingerprint: Fingerprint, entry: Entry) -> bool {
         let mut shard = self.shard(&fingerprint).write();
-        let (row, known) = (Row::new(fingerprint, entry), shard.find(&fingerprint));
-        match known {
-            Some(number) => shard.rows.set(number, Some(row)),
-            None => shard.insert(row),
+        let row = Row::new(fingerprint, entry);
+        match shard.find_mut(&fingerprint) {
+            Some(known) => {
+                *known = row;
+                true
+            }
+            None => {
+                shard.insert(row);
+                false
+            }
         }
-        known.is_some()
     }
 
     pub(super) fn replace(&self, fingerprint: &Fingerprint, entry: Entry) {
-        let mut shard = self.shard(fingerprint).write();
-        if let Some(number) = shard.find(fingerprint) {
-            shard.rows.set(number, Some(Row::new(*fingerprint, entry)));
+        if let Some(row) = self.shard(fingerprint).write().find_mut(fingerprint) {
+            *row = Row::new(*fingerprint, entry);
         }
     }
 
@@ -112,69 +105,40 @@ impl Default for Bearers {
 
 impl Shard {
     fn find(&self, fingerprint: &Fingerprint) -> Option<u32> {
-        let is_it = |number: &u32| self.rows.has(*number, fingerprint);
-        self.table.find(hash(fingerprint), is_it).copied()
+        let is_it = |number| self.rows.get(number).is_some_and(|row| row.is(fingerprint));
+        self.table.find(hash(fingerprint), is_it)
+    }
+
+    fn find_mut(&mut self, fingerprint: &Fingerprint) -> Option<&mut Row> {
+        let number = self.find(fingerprint)?;
+        self.rows.get_mut(number)
     }
 
     fn insert(&mut self, row: Row) {
-        let hash_here = hash(&row.fingerprint);
+        let hash_of_row = hash(&row.fingerprint);
         let number = self.rows.insert(row);
-        // Only of rows that there are.
-        let hash_of = |number: &u32| self.rows.get(*number).map_or(0, |row| hash(&row.fingerprint));
-        self.table.insert_unique(hash_here, number, hash_of);
+        if self.table.has_room() {
+            self.table.insert(hash_of_row, number);
+        } else {
+            let rows = self.rows.iter().map(|(number, row)| (hash(&row.fingerprint), number));
+            self.table = self.table.larger(rows);
+        }
     }
 
     fn take(&mut self, fingerprint: &Fingerprint) -> bool {
-        let is_it = |number: &u32| self.rows.has(*number, fingerprint);
-        let Ok(found) = self.table.find_entry(hash(fingerprint), is_it) else { return false };
-        let (number, _) = found.remove();
+        let Some(number) = self.find(fingerprint) else { return false };
+        let hash_of = |number| self.rows.get(number).map_or(0, |row| hash(&row.fingerprint));
+        self.table.remove(hash(fingerprint), number, hash_of);
         self.rows.remove(number);
         true
     }
 }
 
-impl Rows {
-    fn get(&self, number: u32) -> Option<&Row> {
-        let (block, place) = place(number);
-        self.blocks.get(block)?.get(place)?.as_ref()
-    }
-
-    fn has(&self, number: u32, fingerprint: &Fingerprint) -> bool {
-        self.get(number).is_some_and(|row| row.fingerprint == *fingerprint)
-    }
-
-    fn set(&mut self, number: u32, row: Option<Row>) {
-        let (block, place) = place(number);
-        if let Some(slot) = self.blocks.get_mut(block).and_then(|block| block.get_mut(place)) {
-            *slot = row;
-        }
-    }
-
-    fn insert(&mut self, row: Row) -> u32 {
-        let number = self.free.pop().unwrap_or_else(|| self.grow());
-        self.set(number, Some(row));
-        number
-    }
-
-    fn remove(&mut self, number: u32) {
-        self.set(number, None);
-        self.free.push(number);
-    }
-
-    /// Another block, and its first number. All numbers together are 14 TiB of rows.
-    fn grow(&mut self) -> u32 {
-        let first = (self.blocks.len() * BLOCK) as u32;
-        self.blocks.push(Box::new([const { None }; BLOCK]));
-        self.free.extend((first + 1..first + BLOCK as u32).rev());
-        first
-    }
-}
-
-fn place(number: u32) -> (usize, usize) {
-    (number as usize / BLOCK, number as usize % BLOCK)
-}
-
 impl Row {
+    fn is(&self, fingerprint: &Fingerprint) -> bool {
+        self.fingerprint == *fingerprint
+    }
+
     fn new(fingerprint: Fingerprint, entry: Entry) -> Self {
         let Entry { grant, id_tail, issued_at } = entry;
         Self { grant, last_used: AtomicSecond::default(), fingerprint, id_tail, issued_at }

@@ -182,7 +182,8 @@ fn what_is_taken_away_between_decision_and_answer_is_noticed() {
         let guard = Arc::new(Guard::new(Arc::clone(&clock) as Arc<dyn Clock>, Vec::new()));
         let _ = clock.guard.set(Arc::clone(&guard));
         guard.apply(Change::Owner(ada()));
-        guard.open_for_good();
+        // Or nobody would look at the clock.
+        guard.open_until(BootInstant::from_millis(2));
         let material = Material::Digest(plain.digest());
         guard.apply(Change::Issued { record: record.clone(), material });
         let scopes = ScopeSet::default();

@@ -271,7 +271,7 @@ impl Process {
         if found.changed {
             gate.changed();
         }
-        match gate.still_holds(view, now) {
+        match gate.still_holds(view, || now) {
             Standing::Changed => self.look(found.late),
             Standing::Lapsed => {}
             Standing::Holds => {

@@ -304,7 +304,7 @@ impl World {
                 self.ask(at, server, Body::Token { token, late });
             }
             What::Look { token, late, view } => self.soon(at, What::Decide { token, late, view }),
-            What::Decide { token, late, view } => match process.gate.still_holds(view, now) {
+            What::Decide { token, late, view } => match process.gate.still_holds(view, || now) {
                 Standing::Holds => {
                     self.judge.accepted(token, late, &format!("{token} on {at} at {}", self.now));
                 }
