@@ -51,7 +51,7 @@ fn signature(c: &mut Criterion) {
         c.bench_function(&format!("signature/verify, {name}"), |b| {
             b.iter(|| {
                 let request = black_box(&request);
-                Authentic::by_signature(&key, &signed, request, now, bounds(&held)).is_ok()
+                Authentic::by_signature(&key, &signed, request, now, &bounds(&held)).is_ok()
             });
         });
     }
@@ -66,7 +66,8 @@ fn decision(c: &mut Criterion) {
     let held = scopes(&["account_creation", "delegated_signing", "trading", "withdrawal"]);
     let needed = scopes(&["delegated_signing", "trading"]);
     let (now, any) = (Timestamp::from_millis(0), Fingerprint::from(&Digest::of(b"any")));
-    let authentic = Authentic::by_fingerprint(&any, &any, bounds(&held)).expect("authentic");
+    let bounds = bounds(&held);
+    let authentic = Authentic::by_fingerprint(&any, &any, &bounds).expect("authentic");
     let demand = Demand { admin: false, scopes: &needed, client: None };
     c.bench_function("decide", |b| b.iter(|| decide(black_box(authentic), &demand, now).is_ok()));
     let target = "/v1/markets/btc-100k/orders?limit=10&page=2";

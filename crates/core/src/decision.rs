@@ -57,11 +57,11 @@ pub struct Demand<'a> {
 
 /// A presented credential that matched a record. Not yet a yes.
 #[derive(Clone, Copy, Debug)]
-pub struct Authentic<'a>(Bounds<'a>);
+pub struct Authentic<'a>(&'a Bounds<'a>);
 
 /// A credential that passed [`decide`] at one moment.
 #[derive(Clone, Copy, Debug)]
-pub struct Permitted<'a>(Bounds<'a>);
+pub struct Permitted<'a>(&'a Bounds<'a>);
 
 /// Why not. Precise inside, for audit and metrics; outside every one but [`Denial::MissingScope`]
 /// is the same answer.
@@ -133,7 +133,7 @@ impl<'a> Authentic<'a> {
     pub fn by_fingerprint(
         presented: &Fingerprint,
         stored: &Fingerprint,
-        bounds: Bounds<'a>,
+        bounds: &'a Bounds<'a>,
     ) -> Result<Self, Denial> {
         if presented == stored { Ok(Self(bounds)) } else { Err(Denial::Unknown) }
     }
@@ -144,7 +144,7 @@ impl<'a> Authentic<'a> {
         signed: &SignedHeaders<'_>,
         request: &SignedRequest<'_>,
         now: Timestamp,
-        bounds: Bounds<'a>,
+        bounds: &'a Bounds<'a>,
     ) -> Result<(Self, BodyProof), Denial> {
         in_window(signed, now)?;
         let proof = key.verifies(signed, request).ok_or(Denial::BadSignature)?;
@@ -173,8 +173,8 @@ pub fn decide<'a>(
     demand: &Demand<'_>,
     now: Timestamp,
 ) -> Result<Permitted<'a>, Denial> {
-    in_force(&bounds, now)?;
-    allows(&bounds, demand)?;
+    in_force(bounds, now)?;
+    allows(bounds, demand)?;
     Ok(Permitted(bounds))
 }
 
@@ -213,7 +213,7 @@ fn reachable(networks: Option<&NetworkSet>, demand: &Demand<'_>) -> bool {
 
 impl<'a> Permitted<'a> {
     pub fn bounds(&self) -> &Bounds<'a> {
-        &self.0
+        self.0
     }
 }
 

@@ -77,6 +77,7 @@ id! {
 /// An id's last [`IdTail::CHARS`] characters in three quarters of the room: its alphabet is that of
 /// base64url, so they are 96 bits, and each 96 bits are some such characters.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[repr(align(4))]
 pub struct IdTail([u8; 12]);
 
 impl IdTail {

@@ -1,7 +1,7 @@
 //! Verification itself: view, look-up, decision, and the view once more.
 
 use crate::clock::Clock;
-use crate::index::{Entry, Index};
+use crate::index::{Entry, Found, Index};
 use crate::usage::{Second, Usage};
 use rescind_coherence::{BootInstant, Gate, Proof, Rules, Standing};
 use rescind_core::signature::{BodyProof, SignedRequest};
@@ -58,10 +58,10 @@ impl Verified {
     /// If `decides` comes to a yes about what is known of `entry` now.
     fn by(
         entry: Entry,
-        decides: impl FnOnce(Bounds<'_>) -> Result<(Permitted<'_>, BodyProof), Denial>,
+        decides: impl for<'b> FnOnce(&'b Bounds<'b>) -> Result<(Permitted<'b>, BodyProof), Denial>,
     ) -> Result<Self, Denial> {
         let owner = entry.owner();
-        let (_, body) = decides(entry.bounds(&owner))?;
+        let (_, body) = decides(&entry.bounds(&owner))?;
         Ok(Self { entry, owner, body })
     }
 
@@ -199,15 +199,16 @@ impl Permission<'_> {
         let presented = Fingerprint::from(&digest);
         let (verified, place, now) = self.decided(|now| {
             let found = guard.index.by_fingerprint(&presented);
-            let (entry, place) = found.ok_or_else(|| guard.why_unknown(text))?;
+            let Found { fingerprint, entry, place } =
+                found.ok_or_else(|| guard.why_unknown(text))?;
             let verified = Verified::by(entry, |bounds| {
-                let authentic = Authentic::by_fingerprint(&presented, &place.fingerprint, bounds)?;
+                let authentic = Authentic::by_fingerprint(&presented, &fingerprint, bounds)?;
                 Ok((decide(authentic, demand, now)?, BodyProof::Unsigned))
             })?;
             Ok((verified, place, now))
         })?;
         if place.last_used != Second::of(now) && guard.usage.queue(&verified.entry, now) {
-            guard.index.note_use(&place, Second::of(now));
+            guard.index.note_use(&presented, place, Second::of(now));
         }
         Ok(verified)
     }
@@ -241,14 +242,14 @@ impl Permission<'_> {
         let guard = self.guard;
         self.decided(|now| {
             in_window(signed, now)?;
-            guard.index.by_key_id(signed.key_id()).map(|_| ()).ok_or(Denial::Unknown)
+            guard.index.by_key_id(signed.key_id()).map(|_| ()).ok_or(Denial::Unknown.into())
         })
     }
 
     /// View first, look and decide, then the clock and the view again: see `rescind_coherence`.
     fn decided<T>(
         self,
-        mut look: impl FnMut(Timestamp) -> Result<T, Denial>,
+        mut look: impl FnMut(Timestamp) -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
         let Guard { gate, clock, .. } = self.guard;
         for _ in 0..LOOKS_MAX {
@@ -258,7 +259,7 @@ impl Permission<'_> {
             };
             let answer = look(clock.recent());
             match gate.still_holds(view, || clock.boottime()) {
-                Standing::Holds => return answer.map_err(Refusal::Denied),
+                Standing::Holds => return answer,
                 Standing::Changed => continue,
                 Standing::Lapsed => return Err(Refusal::Sealed),
             }

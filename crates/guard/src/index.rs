@@ -18,7 +18,7 @@ mod table;
 
 use crate::usage::Second;
 use bearers::Bearers;
-pub(crate) use bearers::Place;
+pub(crate) use bearers::{Found, Place};
 use grant::Grant;
 use owners::{OwnerCell, Owners};
 use rescind_core::{
@@ -105,7 +105,8 @@ impl Index {
         self.owners.count()
     }
 
-    pub(crate) fn by_fingerprint(&self, fingerprint: &Fingerprint) -> Option<(Entry, Place)> {
+    #[inline]
+    pub(crate) fn by_fingerprint(&self, fingerprint: &Fingerprint) -> Option<Found> {
         self.bearers.find(fingerprint)
     }
 
@@ -113,8 +114,8 @@ impl Index {
         self.signers.find(key_id)
     }
 
-    pub(crate) fn note_use(&self, place: &Place, second: Second) {
-        self.bearers.note_use(place, second);
+    pub(crate) fn note_use(&self, fingerprint: &Fingerprint, place: Place, second: Second) {
+        self.bearers.note_use(fingerprint, place, second);
     }
 
     /// Whether an owner that was known is another one now: one that is new has no tokens here yet.
@@ -253,7 +254,7 @@ mod tests {
         }
         let kept = (index.scope_sets.count(), index.grants.count());
         assert!(kept.0 < 20 && kept.1 < 20, "{kept:?} of one token");
-        let (entry, _) = index.by_fingerprint(&Fingerprint::from(&digest)).unwrap();
-        assert_eq!(entry.scopes().join(" "), "scope9999");
+        let found = index.by_fingerprint(&Fingerprint::from(&digest)).unwrap();
+        assert_eq!(found.entry.scopes().join(" "), "scope9999");
     }
 }

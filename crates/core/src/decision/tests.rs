@@ -71,7 +71,7 @@ impl Facts {
         };
         let client = self.client.map(|address| address.parse().unwrap());
         let demand = Demand { admin: self.admin, scopes: &needed, client };
-        decide(Authentic(bounds), &demand, Timestamp::from_millis(NOW)).map(|permitted| {
+        decide(Authentic(&bounds), &demand, Timestamp::from_millis(NOW)).map(|permitted| {
             let may: Vec<_> = permitted.bounds().granted().collect();
             assert!(self.needed.iter().all(|name| may.contains(name)));
         })
@@ -313,8 +313,8 @@ fn bearer_is_authentic_only_by_the_stored_digest() {
     };
     let of = |text: &[u8]| Fingerprint::from(&Digest::of(text));
     let (stored, other) = (of(b"a"), of(b"b"));
-    assert!(Authentic::by_fingerprint(&of(b"a"), &stored, bounds).is_ok());
-    assert_eq!(Authentic::by_fingerprint(&other, &stored, bounds).err(), Some(Denial::Unknown));
+    assert!(Authentic::by_fingerprint(&of(b"a"), &stored, &bounds).is_ok());
+    assert_eq!(Authentic::by_fingerprint(&other, &stored, &bounds).err(), Some(Denial::Unknown));
 }
 
 #[test]

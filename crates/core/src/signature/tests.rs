@@ -42,7 +42,7 @@ fn verify(
         owner_networks: None,
     };
     let signed = SignedHeaders::parse("key", time, signature).unwrap();
-    let (_, proof) = Authentic::by_signature(key, &signed, request, now, bounds)?;
+    let (_, proof) = Authentic::by_signature(key, &signed, request, now, &bounds)?;
     assert_eq!(proof, BodyProof::Verified);
     Ok(())
 }

@@ -106,7 +106,7 @@ fn signed_requests_are_authentic_or_refused() {
             Err(_) => "malformed",
             Ok(signed) => {
                 let bounds = free_bounds(&none);
-                Authentic::by_signature(&key, &signed, &request, now, bounds)
+                Authentic::by_signature(&key, &signed, &request, now, &bounds)
                     .map_or_else(Denial::as_str, |_| "authentic")
             }
         };
@@ -138,7 +138,7 @@ fn digests_cover_bodies_seen_and_unseen() {
         let signed = SignedHeaders::parse("key", timestamp, text(row, "signature")).unwrap();
         let signed = signed.covering_digest(field, sha256_in(field));
         let (none, now) = (ScopeSet::default(), moment(row, "timestamp").unwrap());
-        let verdict = Authentic::by_signature(&key, &signed, &request, now, free_bounds(&none))
+        let verdict = Authentic::by_signature(&key, &signed, &request, now, &free_bounds(&none))
             .map_or_else(Denial::as_str, |(_, proof)| BodyProof::as_str(proof));
         assert_eq!(verdict, text(row, "verdict"), "{row}");
     }
@@ -212,7 +212,7 @@ fn decisions_are_made() {
             ..free_bounds(&held)
         };
         let any = Fingerprint::from(&Digest::of(b"any"));
-        let authentic = Authentic::by_fingerprint(&any, &any, bounds).unwrap();
+        let authentic = Authentic::by_fingerprint(&any, &any, &bounds).unwrap();
         let client = demand["client"].as_str().map(|address| address.parse().unwrap());
         let demand = Demand { admin: flag(demand, "admin"), scopes: &needed, client };
         let verdict = decide(authentic, &demand, moment(&file, "now").unwrap())

@@ -23,12 +23,18 @@ struct Row {
     issued_at: Timestamp,
 }
 
-/// Where a token was found.
+/// A token as it was found, and where.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) entry: Entry,
+    pub(crate) place: Place,
+}
+
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
-    pub(crate) fingerprint: Fingerprint,
+    row: u32,
     pub(crate) last_used: Second,
-    number: u32,
 }
 
 #[derive(Debug)]
@@ -41,19 +47,19 @@ struct Shard {
 }
 
 impl Bearers {
-    pub(super) fn find(&self, fingerprint: &Fingerprint) -> Option<(Entry, Place)> {
+    #[inline]
+    pub(super) fn find(&self, fingerprint: &Fingerprint) -> Option<Found> {
         let shard = self.shard(fingerprint).read();
         let number = shard.find(fingerprint)?;
         let row = shard.rows.get(number)?;
-        let (fingerprint, last_used) = (row.fingerprint, row.last_used.get());
-        Some((row.entry(), Place { fingerprint, last_used, number }))
+        let place = Place { row: number, last_used: row.last_used.get() };
+        Some(Found { fingerprint: row.fingerprint, entry: row.entry(), place })
     }
 
     /// Unless it is gone, or another one is there.
-    pub(super) fn note_use(&self, place: &Place, second: Second) {
-        let shard = self.shard(&place.fingerprint).read();
-        let row = shard.rows.get(place.number);
-        if let Some(row) = row.filter(|row| row.fingerprint == place.fingerprint) {
+    pub(super) fn note_use(&self, fingerprint: &Fingerprint, place: Place, second: Second) {
+        let shard = self.shard(fingerprint).read();
+        if let Some(row) = shard.rows.get(place.row).filter(|row| row.is(fingerprint)) {
             row.last_used.set(second);
         }
     }
