@@ -179,9 +179,9 @@ impl Index {
     }
 
     fn entry(&self, record: &TokenRecord, owner: Arc<OwnerCell>) -> Entry {
-        let scopes = self.scope_sets.share(record.scopes.clone());
+        let scopes = self.scope_sets.share(&record.scopes);
         let (grant, id_tail) = Grant::of(record, owner, scopes);
-        Entry { grant: self.grants.share(grant), id_tail, issued_at: record.issued_at }
+        Entry { grant: self.grants.share(&grant), id_tail, issued_at: record.issued_at }
     }
 }
 

@@ -9,7 +9,7 @@ use rescind_core::{IdTail, NetworkSet, ScopeSet, Timestamp, TokenId, TokenKind, 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Grant {
     pub(super) owner: Arc<OwnerCell>,
     pub(super) kind: TokenKind,

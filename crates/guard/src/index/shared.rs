@@ -8,10 +8,10 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct Shared<T>(Mutex<HashSet<Arc<T>>>);
 
-impl<T: Eq + Hash> Shared<T> {
-    pub(super) fn share(&self, value: T) -> Arc<T> {
+impl<T: Clone + Eq + Hash> Shared<T> {
+    pub(super) fn share(&self, value: &T) -> Arc<T> {
         let mut values = self.0.lock();
-        if let Some(shared) = values.get(&value) {
+        if let Some(shared) = values.get(value) {
             return Arc::clone(shared);
         }
         // Those that nobody has any more go, or whoever asks for tokens with ever other scopes, and
@@ -21,7 +21,7 @@ impl<T: Eq + Hash> Shared<T> {
             let kept = values.len();
             values.reserve(kept);
         }
-        let shared = Arc::new(value);
+        let shared = Arc::new(value.clone());
         values.insert(Arc::clone(&shared));
         shared
     }
