@@ -29,11 +29,9 @@ bench-instructions:
     cargo install gungraun-runner --locked
     cargo bench -p rescind-guard --bench instructions
 
-# Verification over HTTP beside nginx
-bench-http:
-    command -v wrk >/dev/null && command -v nginx >/dev/null || apt-get install -y nginx-light wrk
-    cargo build --release -p rescind
-    python3 bench/beside_nginx.py
+# Rescind beside nginx, OpenBao, better-auth, Redis and PostgreSQL; writes docs/benchmarks.md. Arguments are those of bench/run
+bench-http *arguments:
+    bench/run {{arguments}}
 
 # Revocations with three nodes beside bare commits of the same PostgreSQL: a quarter of an hour
 bench-nodes:
