@@ -75,6 +75,14 @@ def revoked(case, scratch, address, revocation, tokens, watch=()):
     return run_tool(case, command + [word for node in watch for word in ("--watch", node)])
 
 
+def wrote(case, scratch, connections):
+    """A request for each token, one after the other on each of so many connections."""
+    command = ["write", "--address", case.address, "--request", written(scratch, "write.http", case.request), "--tokens", case.tokens,
+               "--connections", str(connections)]
+    found = run_tool(case, command)
+    return {"rate": found["rate"], "p50": found["p50_us"] / 1e6, "p99": found["p99_us"] / 1e6}
+
+
 def run_tool(case, command):
     done = subprocess.run(["taskset", "-c", CLIENT_CORE, tool(), *command], capture_output=True, text=True)
     if done.returncode:

@@ -5,10 +5,10 @@ A part is a module with TITLE, COLUMNS, AIMS, RIVALS and PLOTS (see render.py), 
 calls `measured(case, figures)` for each: any object with a name and settings, and a dictionary of numbers."""
 
 import argparse, datetime, json, os, platform, re, shutil, signal, subprocess, sys, tempfile
-import over_http, peers, render
+import over_http, peers, render, writes
 from servers import ROOT, binary, end_all
 
-PARTS = {"http": over_http, "peers": peers}
+PARTS = {"http": over_http, "peers": peers, "writes": writes}
 
 
 def main():

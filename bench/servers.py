@@ -77,7 +77,7 @@ def built(name, path=None):
 class Rescind(Server):
     """One node with SQLite; or with a file of a connection to PostgreSQL, one of several."""
 
-    def __init__(self, directory, keys_of, upstream=None, postgres=None, name="node-0"):
+    def __init__(self, directory, keys_of, upstream=None, postgres=None, name="node-0", more={}):
         os.makedirs(directory, 0o700)
         sealing, admin, self.admin_token = keys_of
         public, verify, operators, peers = free_ports(4)
@@ -89,6 +89,7 @@ class Rescind(Server):
         settings |= {"gateway.upstream": upstream} if upstream else {}
         settings |= {"postgres.connection_file": postgres, "cluster.node": name, "cluster.listen": f"127.0.0.1:{peers}",
                      } if postgres else {"store.path": directory}
+        settings |= more
         flags = [flag for key, value in settings.items() for flag in ("--set", f"{key}={value}")]
         super().__init__([start([binary(), "serve", *flags], os.path.join(directory, "log"), TOKIO_WORKER_THREADS="1")])
         self.public, self.verify = f"127.0.0.1:{public}", f"127.0.0.1:{verify}"

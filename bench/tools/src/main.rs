@@ -3,7 +3,8 @@
 //! `serve` is the least that somebody would write who has no Rescind: a hyper server, set up like
 //! Rescind's own, that answers at once, after one Redis GET, or after one PostgreSQL SELECT. `load`
 //! asks at a constant rate and counts from when each request was due. `revoke` measures how long a
-//! revocation takes, and for how long after its answer the token was still accepted.
+//! revocation takes, and for how long after its answer the token was still accepted; `write`, how
+//! long any writes take.
 
 mod ask;
 mod load;
@@ -11,10 +12,11 @@ mod revoke;
 mod serve;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use anyhow::Result;
 use clap::Parser;
-use std::io::Write;
+use std::io::Write as _;
 
 #[derive(Debug, Parser)]
 #[command(about = "What bench/run sets beside Rescind, and what puts load on either")]
@@ -26,6 +28,8 @@ enum Command {
     Load(load::Options),
     /// Revoke tokens one by one, and watch for how long they are still accepted.
     Revoke(revoke::Options),
+    /// Write one thing after the other, on each of some connections.
+    Write(write::Options),
 }
 
 fn main() -> Result<()> {
@@ -33,6 +37,7 @@ fn main() -> Result<()> {
         Command::Serve(what) => return serve::run(what),
         Command::Load(options) => load::run(&options)?,
         Command::Revoke(options) => revoke::run(&options)?,
+        Command::Write(options) => write::run(&options)?,
     };
     writeln!(std::io::stdout(), "{report}")?;
     Ok(())

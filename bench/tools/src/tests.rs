@@ -1,6 +1,6 @@
 //! Both generators against a server whose faults are known.
 
-use crate::{load, revoke};
+use crate::{load, revoke, write};
 use clap::Parser;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
@@ -53,6 +53,7 @@ fn run(words: &str, tokens: &str) -> anyhow::Result<Value> {
     match crate::Command::parse_from(words.split(' ')) {
         crate::Command::Load(options) => load::run(&options),
         crate::Command::Revoke(options) => revoke::run(&options),
+        crate::Command::Write(options) => write::run(&options),
         crate::Command::Serve(_) => unreachable!(),
     }
 }
@@ -97,4 +98,15 @@ fn token_that_is_accepted_after_its_revocation_is_late_by_that_time() {
 fn token_that_is_refused_at_once_is_not_late() {
     let found = revoke(Duration::ZERO);
     assert_eq!((&found["late"], found["longest_late_us"].as_f64()), (&0.into(), Some(0.0)));
+}
+
+#[test]
+fn each_token_is_written_once_whatever_the_connections() {
+    let address = server(Duration::ZERO, Duration::ZERO);
+    let write = |tokens| {
+        let files = "--request FOLDER/delete --tokens FOLDER/tokens --connections 2";
+        run(&format!("- write --address {address} {files}"), tokens)
+    };
+    assert_eq!(write("a 204\nb 204\nc 204").unwrap()["writes"], 3);
+    assert!(write("a 204\nb 201").is_err(), "an answer that is not right");
 }
