@@ -19,58 +19,70 @@ const ACCOUNT: HeaderName = HeaderName::from_static("x-rescind-account");
 const EMAIL: HeaderName = HeaderName::from_static("x-rescind-email");
 const BODY: HeaderName = HeaderName::from_static("x-rescind-body");
 
-/// One field per header, so that none can be forgotten. The default is nobody.
-#[derive(Debug, Default)]
+const NONE: HeaderValue = HeaderValue::from_static("");
+
+/// One field per header, so that none can be forgotten.
+#[derive(Debug)]
 struct Identity {
-    subject: String,
-    token_id: String,
-    token_kind: &'static str,
-    scopes: String,
-    tenant: String,
-    profile_id: String,
-    account: String,
-    email: String,
+    subject: HeaderValue,
+    token_id: HeaderValue,
+    token_kind: HeaderValue,
+    scopes: HeaderValue,
+    tenant: HeaderValue,
+    profile_id: HeaderValue,
+    account: HeaderValue,
+    email: HeaderValue,
     /// What is known of the request's body.
-    body: &'static str,
+    body: HeaderValue,
 }
 
 pub fn insert(headers: &mut HeaderMap, verified: Option<&Verified>) {
-    let identity = verified.map(Identity::of).unwrap_or_default();
-    for (name, value) in identity.pairs() {
-        // Ids, kinds and scopes are visible ASCII by their types, the rest is encoded: this cannot
-        // fail, and if it did the header would be empty, not the client's.
-        let value = HeaderValue::from_str(value).unwrap_or(HeaderValue::from_static(""));
+    let pairs = verified.map_or(Identity::NOBODY, Identity::of).pairs();
+    headers.reserve(pairs.len());
+    for (name, value) in pairs {
         headers.insert(name, value);
     }
 }
 
 impl Identity {
+    const NOBODY: Self = Self {
+        subject: NONE,
+        token_id: NONE,
+        token_kind: NONE,
+        scopes: NONE,
+        tenant: NONE,
+        profile_id: NONE,
+        account: NONE,
+        email: NONE,
+        body: NONE,
+    };
+
     fn of(verified: &Verified) -> Self {
         let (token, owner) = (verified.token(), verified.owner());
         Self {
-            subject: owner.id.to_string(),
-            token_id: token.id().to_string(),
-            token_kind: token.kind().as_str(),
-            scopes: verified.scopes().collect::<Vec<_>>().join(" "),
-            tenant: owner.tenant.as_ref().map(ToString::to_string).unwrap_or_default(),
-            body: verified.body().as_str(),
+            subject: value(owner.id.as_str()),
+            token_id: value(token.id().as_str()),
+            token_kind: HeaderValue::from_static(token.kind().as_str()),
+            scopes: list(verified.scopes()),
+            tenant: owner.tenant.as_ref().map_or(NONE, |tenant| value(tenant.as_str())),
+            body: HeaderValue::from_static(verified.body().as_str()),
             ..Self::of_owner(&owner.kind)
         }
     }
 
     fn of_owner(kind: &OwnerKind) -> Self {
         match kind {
-            OwnerKind::User { email, .. } => Self { email: encode(email), ..Self::default() },
+            OwnerKind::User { email, .. } => Self { email: encoded(email), ..Self::NOBODY },
             OwnerKind::Partner { profile_id, account, .. } => Self {
-                profile_id: profile_id.to_string(),
-                account: encode(account),
-                ..Self::default()
+                profile_id: HeaderValue::from(*profile_id),
+                account: encoded(account),
+                ..Self::NOBODY
             },
-            OwnerKind::Operator { .. } => Self::default(),
+            OwnerKind::Operator { .. } => Self::NOBODY,
         }
     }
 
-    fn pairs(&self) -> [(HeaderName, &str); 9] {
+    fn pairs(self) -> [(HeaderName, HeaderValue); 9] {
         let Self { subject, token_id, token_kind, scopes, tenant, profile_id, .. } = self;
         let Self { account, email, body, .. } = self;
         [
@@ -87,11 +99,39 @@ impl Identity {
     }
 }
 
+/// Ids, kinds and scopes are visible ASCII by their types, the rest is encoded: this cannot fail,
+/// and if it did the header would be empty, not the client's.
+fn value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or(NONE)
+}
+
+fn list<'s>(mut names: impl Iterator<Item = &'s str>) -> HeaderValue {
+    let Some(first) = names.next() else { return NONE };
+    let Some(second) = names.next() else { return value(first) };
+    let mut text = format!("{first} {second}");
+    for name in names {
+        text.push(' ');
+        text.push_str(name);
+    }
+    HeaderValue::try_from(text).unwrap_or(NONE)
+}
+
+fn encoded(text: &str) -> HeaderValue {
+    match text.bytes().all(is_plain) {
+        true => value(text),
+        false => HeaderValue::try_from(encode(text)).unwrap_or(NONE),
+    }
+}
+
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_graphic() && byte != b'%'
+}
+
 /// Visible ASCII but `%` as it is, every other byte as `%XX`.
 fn encode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
-        if byte.is_ascii_graphic() && byte != b'%' {
+        if is_plain(byte) {
             out.push(char::from(byte));
         } else {
             out.push_str(&format!("%{byte:02X}"));
@@ -125,20 +165,30 @@ mod tests {
     fn user_and_partner_fill_their_own_fields() {
         let ada = Identity::of_owner(&user("ada@example.org"));
         assert_eq!(ada.email, "ada@example.org");
-        assert_eq!((ada.account.as_str(), ada.profile_id.as_str()), ("", ""));
+        assert_eq!((ada.account, ada.profile_id), (NONE, NONE));
         let (account, issuer, subject) = ("0xAb".into(), "i".into(), "s".into());
         let partner =
             Identity::of_owner(&OwnerKind::Partner { profile_id: 7, account, issuer, subject });
-        assert_eq!((partner.account.as_str(), partner.profile_id.as_str()), ("0xAb", "7"));
+        assert_eq!(partner.account, "0xAb");
+        assert_eq!(partner.profile_id, "7");
         assert_eq!(partner.email, "");
     }
 
     #[test]
+    fn scopes_are_separated_by_a_space() {
+        for (names, text) in
+            [(&[][..], ""), (&["a"], "a"), (&["a", "b"], "a b"), (&["a", "b", "c"], "a b c")]
+        {
+            assert_eq!(list(names.iter().copied()), text);
+        }
+    }
+
+    #[test]
     fn text_that_no_header_can_hold_is_encoded() {
-        assert_eq!(encode("ada@example.org"), "ada@example.org");
-        assert_eq!(encode("zoë@x"), "zo%C3%AB@x");
-        assert_eq!(encode("a\r\nX-Rescind-Subject: root"), "a%0D%0AX-Rescind-Subject:%20root");
+        assert_eq!(encoded("ada@example.org"), "ada@example.org");
+        assert_eq!(encoded("zoë@x"), "zo%C3%AB@x");
+        assert_eq!(encoded("a\r\nX-Rescind-Subject: root"), "a%0D%0AX-Rescind-Subject:%20root");
         // Or this would be the same person as the one before.
-        assert_eq!(encode("zo%C3%AB@x"), "zo%25C3%25AB@x");
+        assert_eq!(encoded("zo%C3%AB@x"), "zo%25C3%25AB@x");
     }
 }
