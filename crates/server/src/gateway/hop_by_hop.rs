@@ -6,27 +6,21 @@
 
 use http::{HeaderMap, HeaderName, header};
 
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-
 pub(super) fn strip(headers: &mut HeaderMap) {
-    for name in named_by_connection(headers) {
+    let mut ending = named_by_connection(headers);
+    ending.extend(headers.keys().filter(|name| ends_here(name)).cloned());
+    for name in ending {
         headers.remove(name);
     }
-    let always = [
-        header::CONNECTION,
-        PROXY_CONNECTION,
-        KEEP_ALIVE,
-        header::TE,
-        header::TRAILER,
-        header::TRANSFER_ENCODING,
-        header::UPGRADE,
+}
+
+fn ends_here(name: &HeaderName) -> bool {
+    match name.as_str() {
+        "connection" | "proxy-connection" | "keep-alive" | "te" | "trailer"
+        | "transfer-encoding" | "upgrade" => true,
         // For a proxy that a client chose, which we are not.
-        header::PROXY_AUTHENTICATE,
-        header::PROXY_AUTHORIZATION,
-    ];
-    for name in always {
-        headers.remove(name);
+        "proxy-authenticate" | "proxy-authorization" => true,
+        _ => false,
     }
 }
 
