@@ -14,16 +14,16 @@ use rescind_server::access::Gatekeeper;
 use rescind_server::admin::{self, Admin, caller::ADMIN_SCOPES};
 use rescind_server::config::{self, Config, SecretPath};
 use rescind_server::contracts::Contracts;
-use rescind_server::forward_auth::{self, ForwardAuth};
+use rescind_server::forward_auth::ForwardAuth;
 use rescind_server::gateway::Gateway;
 use rescind_server::grpc::{self, Grpc};
-use rescind_server::http::{Limits, Listener, Site};
+use rescind_server::http::{Limits, Listener, Routed};
+use rescind_server::inside;
 use rescind_server::public::{self, Served};
 use rescind_server::service::identity::Identity;
 use rescind_server::service::{
     LoginLimits, Passwords, Probe, RevocationTimes, Services, Settings, Unattended,
 };
-use rescind_server::verify;
 use rescind_store::{
     By, IssueError, KeyRing, Material, NewOwner, NewToken, OwnerClass, OwnerFilter,
 };
@@ -175,15 +175,14 @@ impl Listeners {
             store: engine.place.clone(),
             started_at: services.now(),
         });
-        let forward_auth = Arc::new(ForwardAuth {
+        let forward_auth = ForwardAuth {
             gatekeeper: Arc::clone(&gatekeeper),
             trusted_peers: networks(&config.verify.trusted_peers, "verify.trusted_peers")?,
             allow_preflight: config.verify.allow_preflight,
             allow_min_epoch: config.verify.allow_min_epoch,
-        });
-        let inside = verify::router(Arc::clone(&services), Arc::clone(&gatekeeper));
-        let inside = Site::with_problems(inside.merge(forward_auth::router(forward_auth)));
-        let operators = Site::with_problems(admin::router(operators));
+        };
+        let inside = inside::site(Arc::clone(&services), Arc::clone(&gatekeeper), forward_auth);
+        let operators = Routed::with_problems(admin::router(operators));
         serving.spawn(self.public.serve(clients, stopped.clone()));
         serving.spawn(self.verify.serve(inside, stopped.clone()));
         serving.spawn(self.admin.serve(operators, stopped.clone()));

@@ -12,6 +12,7 @@ pub mod forward_auth;
 pub mod gateway;
 pub mod grpc;
 pub mod http;
+pub mod inside;
 pub mod public;
 pub mod service;
 pub mod verify;

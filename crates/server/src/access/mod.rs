@@ -6,6 +6,5 @@
 pub mod identity_headers;
 pub mod min_epoch;
 
-pub(crate) use crate::http::body::body_timeout;
 pub use min_epoch::MinEpochFault;
 pub use rescind_access::{BodyFault, Gatekeeper, Original, Read, Refusal, Sight};

@@ -6,16 +6,19 @@ use crate::http::problem::pages;
 use crate::http::{Problem, no_store};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use rescind_guard::Verified;
 
 /// What a denial would have been, for a proxy that takes only two of them.
 const X_RESCIND_STATUS: HeaderName = HeaderName::from_static("x-rescind-status");
 
-/// Exactly 200, and every identity header: one that is left out would be the client's own.
-pub(super) fn allow(verified: Option<&Verified>) -> Response {
+/// Exactly 200, and every identity header: one that is left out would be the client's own. They
+/// stand where the question's `headers` stood, so that no other place is made for them.
+pub(super) fn allow(verified: Option<&Verified>, mut headers: HeaderMap) -> Response {
+    headers.clear();
+    identity_headers::insert(&mut headers, verified);
     let mut response = Response::new(Body::empty());
-    identity_headers::insert(response.headers_mut(), verified);
+    *response.headers_mut() = headers;
     no_store(response)
 }
 

@@ -26,13 +26,13 @@ mod refusal;
 mod route;
 mod told;
 
-use crate::access::{Gatekeeper, Original, Sight, body_timeout, min_epoch};
+use crate::access::{Gatekeeper, Original, Sight, min_epoch};
 use crate::http::Connection;
-use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::any;
+use axum::{Extension, Router};
 use http::request::Parts;
 use http::{Request, Uri};
 use profile::Bodies;
@@ -59,35 +59,48 @@ pub fn router(forward_auth: Arc<ForwardAuth>) -> Router {
     Router::new().route(&asked, any(handle)).with_state(forward_auth)
 }
 
-async fn handle(State(this): State<Arc<ForwardAuth>>, request: Request<Body>) -> Response {
-    let (parts, body) = request.into_parts();
-    let Some(route) = Route::of(&parts.uri) else {
-        return answer::no_such_profile();
-    };
-    let hangs = body::is_announced_in_vain(&route, &body);
-    let decided = this.decide(&route, &parts, body).await;
-    let mut response = match decided {
-        Ok(verified) => answer::allow(verified.as_ref()),
-        Err(refusal) => {
-            log(&route, &parts.uri, &refusal);
-            answer::deny(route.profile, refusal.into_problem(&this.gatekeeper))
-        }
-    };
-    if hangs {
-        answer::close(&mut response);
-    }
-    response
+async fn handle(
+    State(this): State<Arc<ForwardAuth>>,
+    Extension(on): Extension<Connection>,
+    request: Request<Body>,
+) -> Response {
+    this.answer(on, request).await
 }
 
 impl ForwardAuth {
+    /// Whether this is a path that [`router`] has a route for.
+    pub(crate) fn is_asked(path: &str) -> bool {
+        path.strip_prefix(route::PREFIX).is_some_and(|asked| !asked.is_empty())
+    }
+
+    pub(crate) async fn answer(&self, on: Connection, request: Request<Body>) -> Response {
+        let (parts, body) = request.into_parts();
+        let Some(route) = Route::of(&parts.uri) else {
+            return answer::no_such_profile();
+        };
+        let hangs = body::is_announced_in_vain(&route, &body);
+        let decided = self.decide(&route, on, &parts, body).await;
+        let mut response = match decided {
+            Ok(verified) => answer::allow(verified.as_ref(), parts.headers),
+            Err(refusal) => {
+                log(&route, &parts.uri, &refusal);
+                answer::deny(route.profile, refusal.into_problem(&self.gatekeeper))
+            }
+        };
+        if hangs {
+            answer::close(&mut response);
+        }
+        response
+    }
+
     /// `None` is a preflight: nobody in particular.
     async fn decide(
         &self,
         route: &Route<'_>,
+        on: Connection,
         parts: &Parts,
         body: Body,
     ) -> Result<Option<Verified>, Refusal> {
-        let on = parts.extensions.get::<Connection>().ok_or(Refusal::UntrustedPeer)?;
         if !self.trusted_peers.contains(on.peer.ip()) {
             return Err(Refusal::UntrustedPeer);
         }
@@ -102,25 +115,25 @@ impl ForwardAuth {
             min_epoch::wait(self.gatekeeper.verifier(), &parts.headers).await?;
         }
         let demand = Demand { admin: false, scopes: &scopes, client };
-        self.verify(route, &original, parts, body, &demand).await.map(Some)
+        self.verify(route, &original, on, body, &demand).await.map(Some)
     }
 
     async fn verify(
         &self,
         route: &Route<'_>,
         original: &Original<'_>,
-        parts: &Parts,
+        on: Connection,
         body: Body,
         demand: &Demand<'_>,
     ) -> Result<Verified, Refusal> {
         if let Bodies::Never { .. } = route.profile.bodies {
             return Ok(self.gatekeeper.verify(original, Content::Unseen, demand).await?);
         }
-        if told::is_partial(&parts.headers) {
+        if told::is_partial(original.headers()) {
             return Err(Refusal::PartialBody);
         }
-        let body = body::read_to_its_end(parts, body);
-        let patience = body_timeout(&parts.extensions);
+        let patience = on.body_timeout;
+        let body = body::read_to_its_end(original.headers(), body, patience);
         let reading = self.gatekeeper.verify_reading(original, patience, body, Sight::Copy, demand);
         Ok(reading.await?.0)
     }

@@ -1,35 +1,67 @@
 //! Bodies on their way: passed on as they come (bearer), or as they were read and verified
 //! (signed).
 //!
-//! While a body streams, two may be slow, and they are told apart by [`Turn`]: a client that pauses
+//! While a body streams, two may be slow, and they are told apart by [`Turns`]: a client that pauses
 //! is answered 408, an upstream that neither takes a piece nor answers is 504. A body that breaks
 //! off breaks off upstream too; it is never ended as if it were complete.
 
-use crate::access::{BodyFault, body_timeout};
+use crate::access::BodyFault;
 use axum::body::Body;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, header, request::Parts};
+use http::{HeaderMap, HeaderValue, header};
 use http_body::{Body as _, Frame, SizeHint};
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::time::Sleep;
 
-/// Whom a request waits for.
+/// Whom a request waits for, turn by turn. Whoever drives the connection drives the body too, and
+/// looks here afterwards: nobody has to be woken.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Turns(Option<Arc<AtomicUsize>>);
+
+/// One of them: the even ones are the upstream's, as all are of a request without a body to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Turn {
-    Client,
-    Upstream,
+pub(super) struct Turn(usize);
+
+impl Turns {
+    fn of_a_body() -> Self {
+        Self(Some(Arc::default()))
+    }
+
+    pub(super) fn now(&self) -> Turn {
+        Turn(self.0.as_ref().map_or(0, |turn| turn.load(Ordering::Relaxed)))
+    }
+
+    /// The client's, which has sent no more.
+    fn clients(&self) {
+        if let Some(turn) = &self.0 {
+            turn.fetch_or(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A new one of the upstream's.
+    fn upstreams(&self) {
+        if let Some(turn) = &self.0 {
+            turn.fetch_add(2 - (turn.load(Ordering::Relaxed) & 1), Ordering::Relaxed);
+        }
+    }
+}
+
+impl Turn {
+    pub(super) fn is_upstreams(self) -> bool {
+        self.0.is_multiple_of(2)
+    }
 }
 
 /// A body as it goes upstream.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     pub(super) body: Body,
-    /// Follows the body; closed once it is gone.
-    pub(super) turn: watch::Receiver<Turn>,
+    pub(super) turns: Turns,
     framing: Framing,
 }
 
@@ -43,19 +75,18 @@ enum Framing {
 
 impl Outgoing {
     /// Passed on as it comes.
-    pub(super) fn streamed(body: Body, parts: &Parts) -> Self {
+    pub(super) fn streamed(body: Body, headers: &HeaderMap, pause_max: Duration) -> Self {
         let framing = match body.size_hint().exact() {
-            Some(0) if !parts.headers.contains_key(header::CONTENT_LENGTH) => Framing::None,
+            Some(0) if !headers.contains_key(header::CONTENT_LENGTH) => Framing::None,
             Some(length) => Framing::Length(length),
             None => Framing::Chunked,
         };
-        let (turn, follower) = watch::channel(Turn::Upstream);
         if body.is_end_stream() {
-            return Self { body: Body::empty(), turn: follower, framing };
+            return Self { body: Body::empty(), turns: Turns::default(), framing };
         }
-        let pause_max = body_timeout(&parts.extensions);
-        let body = Body::new(Streamed { body, pause_max, pause: None, turn });
-        Self { body, turn: follower, framing }
+        let turns = Turns::of_a_body();
+        let streamed = Streamed { body, pause_max, pause: None, turns: turns.clone() };
+        Self { body: Body::new(streamed), turns, framing }
     }
 
     /// Read already; its length is known, however it was framed before.
@@ -66,8 +97,7 @@ impl Outgoing {
             0 if !announced => Framing::None,
             length => Framing::Length(length.try_into().unwrap_or(u64::MAX)),
         };
-        let (_, turn) = watch::channel(Turn::Upstream);
-        Self { body: Body::from(bytes), turn, framing }
+        Self { body: Body::from(bytes), turns: Turns::default(), framing }
     }
 
     /// Sets the headers that frame this body. Said outright, because hyper drops a chunked body of
@@ -97,7 +127,7 @@ struct Streamed {
     body: Body,
     pause_max: Duration,
     pause: Option<Pin<Box<Sleep>>>,
-    turn: watch::Sender<Turn>,
+    turns: Turns,
 }
 
 impl http_body::Body for Streamed {
@@ -113,7 +143,7 @@ impl http_body::Body for Streamed {
             return this.poll_pause(context).map(|fault| Some(Err(fault)));
         };
         this.pause = None;
-        this.turn.send_replace(Turn::Upstream);
+        this.turns.upstreams();
         Poll::Ready(match next {
             Some(Ok(frame)) if frame.is_data() => Some(Ok(frame)),
             Some(Ok(_)) | None => None,
@@ -130,11 +160,18 @@ impl http_body::Body for Streamed {
     }
 }
 
+impl Drop for Streamed {
+    /// All that is left to come is the answer.
+    fn drop(&mut self) {
+        self.turns.upstreams();
+    }
+}
+
 impl Streamed {
     fn poll_pause(&mut self, context: &mut Context<'_>) -> Poll<BodyFault> {
-        let turn = &self.turn;
+        let turns = &self.turns;
         let pause = self.pause.get_or_insert_with(|| {
-            turn.send_replace(Turn::Client);
+            turns.clients();
             Box::pin(tokio::time::sleep(self.pause_max))
         });
         ready!(pause.as_mut().poll(context));
@@ -145,7 +182,6 @@ impl Streamed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::Request;
     use http_body_util::{BodyExt, StreamBody};
 
     #[tokio::test]
@@ -154,8 +190,8 @@ mod tests {
         let frames =
             [Ok::<_, BodyFault>(Frame::data(Bytes::from("hi"))), Ok(Frame::trailers(trailers))];
         let body = Body::new(StreamBody::new(futures_util::stream::iter(frames)));
-        let (parts, body) = Request::new(body).into_parts();
-        let sent = Outgoing::streamed(body, &parts).body.collect().await.unwrap();
+        let sent = Outgoing::streamed(body, &HeaderMap::new(), Duration::MAX);
+        let sent = sent.body.collect().await.unwrap();
         assert!(sent.trailers().is_none());
         assert_eq!(sent.to_bytes(), "hi");
     }

@@ -21,6 +21,8 @@ mod client_headers;
 mod forward;
 mod forwarded_headers;
 mod hop_by_hop;
+mod link;
+mod pool;
 mod refusal;
 mod request_head;
 mod routes;
@@ -28,16 +30,15 @@ mod upgrade;
 
 use crate::access::{self, Gatekeeper, Original, Read, Sight, identity_headers};
 use crate::config;
-use crate::http::ClientAddress;
+use crate::http::{ClientAddress, Connection};
 use arc_swap::ArcSwap;
 use axum::body::Body;
 use axum::response::IntoResponse;
 use body::Outgoing;
 use client_headers::ClientHeaders;
 pub(crate) use client_headers::fold;
-use forward::Upstream;
-use http::{HeaderMap, Request, Response, StatusCode, Version, header, request::Parts};
-use hyper::body::Incoming;
+use forward::{Answer, Upstream};
+use http::{HeaderMap, Request, Response, StatusCode, Version, header};
 use refusal::Refusal;
 use rescind_core::Demand;
 use rescind_guard::Verified;
@@ -94,9 +95,14 @@ impl Gateway {
     }
 
     /// Answers one request, with the upstream's response or a refusal.
-    pub async fn handle(&self, client: ClientAddress, request: Request<Body>) -> Response<Body> {
+    pub async fn handle(
+        &self,
+        on: Connection,
+        client: ClientAddress,
+        request: Request<Body>,
+    ) -> Response<Body> {
         let (method, uri) = (request.method().clone(), request.uri().clone());
-        match self.pass(client, request).await {
+        match self.pass(on, client, request).await {
             Ok(response) => response,
             Err(refusal) => {
                 // The path without the query, and no header: both may carry secrets.
@@ -113,6 +119,7 @@ impl Gateway {
 
     async fn pass(
         &self,
+        on: Connection,
         client: ClientAddress,
         request: Request<Body>,
     ) -> Result<Response<Body>, Refusal> {
@@ -121,10 +128,10 @@ impl Gateway {
         let (mut parts, body) = request.into_parts();
         let original = request_head::read(&parts)?;
         let (verified, outgoing) = match plan.routes.access(original.path(), &parts.method)? {
-            Access::Public => (None, Outgoing::streamed(body, &parts)),
+            Access::Public => (None, Outgoing::streamed(body, &parts.headers, on.body_timeout)),
             Access::Scopes(scopes) => {
                 let demand = Demand { admin: false, scopes, client: client.known() };
-                let (verified, outgoing) = self.verify(&original, &parts, body, &demand).await?;
+                let (verified, outgoing) = self.verify(&original, on, body, &demand).await?;
                 (Some(verified), outgoing)
             }
         };
@@ -138,8 +145,7 @@ impl Gateway {
         if let Some(upgrade) = &upgrade {
             upgrade.ask(&mut parts.headers);
         }
-        let response = upstream.send(parts, outgoing).await?;
-        respond(response, upgrade)
+        respond(upstream.send(parts, outgoing).await?, upgrade)
     }
 
     /// What the client says about itself goes first, then what we know is said: so nothing that it
@@ -165,16 +171,16 @@ impl Gateway {
     async fn verify(
         &self,
         original: &Original<'_>,
-        parts: &Parts,
+        on: Connection,
         body: Body,
         demand: &Demand<'_>,
     ) -> Result<(Verified, Outgoing), access::Refusal> {
-        let patience = access::body_timeout(&parts.extensions);
+        let patience = on.body_timeout;
         let reading = self.gatekeeper.verify_reading(original, patience, body, Sight::Own, demand);
         let (verified, read) = reading.await?;
         let outgoing = match read {
-            Read::Untouched(body) => Outgoing::streamed(body, parts),
-            Read::Whole(bytes) => Outgoing::whole(bytes, &parts.headers),
+            Read::Untouched(body) => Outgoing::streamed(body, original.headers(), patience),
+            Read::Whole(bytes) => Outgoing::whole(bytes, original.headers()),
         };
         Ok((verified, outgoing))
     }
@@ -193,16 +199,13 @@ impl Plan {
 
 /// The upstream's answer. Its own `X-Rescind-*` headers stay: they are what it says to its client,
 /// and nobody decides anything by them.
-fn respond(
-    response: Response<Incoming>,
-    upgrade: Option<Upgrade>,
-) -> Result<Response<Body>, Refusal> {
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return upgrade.ok_or(Refusal::UnaskedUpgrade)?.tie(response);
+fn respond(answer: Answer, upgrade: Option<Upgrade>) -> Result<Response<Body>, Refusal> {
+    if answer.response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return upgrade.ok_or(Refusal::UnaskedUpgrade)?.tie(answer.switch());
     }
-    let (mut parts, body) = response.into_parts();
-    hop_by_hop::strip(&mut parts.headers);
+    let mut response = answer.into_response();
+    hop_by_hop::strip(response.headers_mut());
     // The version is a matter of each connection (RFC 9110 §2.5).
-    parts.version = Version::HTTP_11;
-    Ok(Response::from_parts(parts, Body::new(body)))
+    *response.version_mut() = Version::HTTP_11;
+    Ok(response)
 }

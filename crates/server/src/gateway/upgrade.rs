@@ -118,6 +118,7 @@ fn is_named(value: &HeaderValue, protocol: &str) -> bool {
 mod tests {
     use super::*;
     use http::Request;
+    use std::time::Duration;
 
     fn ask(tunnels: &Tunnels) -> Result<Option<Upgrade>, Refusal> {
         let request = Request::get("/chat").header("connection", "upgrade");
@@ -125,7 +126,7 @@ mod tests {
         let client = hyper::upgrade::on(&mut request);
         let (mut parts, body) = request.into_parts();
         parts.extensions.insert(client);
-        let outgoing = Outgoing::streamed(body, &parts);
+        let outgoing = Outgoing::streamed(body, &parts.headers, Duration::MAX);
         Upgrade::asked(&mut parts, &outgoing, &["websocket".to_owned()], tunnels)
     }
 

@@ -8,6 +8,9 @@ use http::request::Parts;
 use http::{Extensions, HeaderMap, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 /// Largest body of our own endpoints; the longest real one has a few hundred bytes.
@@ -46,48 +49,70 @@ impl BodyError {
     }
 }
 
-pub async fn read_body(parts: &Parts, body: Body) -> Result<Bytes, BodyError> {
-    read_body_within(parts, body, BODY_BYTES_MAX).await
+/// What a body is read within.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    pub bytes_max: usize,
+    pub patience: Duration,
 }
 
-/// For an endpoint whose bodies may be longer than others'.
+impl Bounds {
+    /// Those of most endpoints, on a connection.
+    pub fn on(extensions: &Extensions) -> Self {
+        let patience = extensions.get().map_or(BODY_TIMEOUT, |on: &Connection| on.body_timeout);
+        Self { bytes_max: BODY_BYTES_MAX, patience }
+    }
+}
+
+pub async fn read_body(parts: &Parts, body: Body) -> Result<Bytes, BodyError> {
+    read_body_within(&parts.headers, body, Bounds::on(&parts.extensions)).await
+}
+
 pub async fn read_body_within(
-    parts: &Parts,
+    headers: &HeaderMap,
     body: Body,
-    bytes_max: usize,
+    Bounds { bytes_max, patience }: Bounds,
 ) -> Result<Bytes, BodyError> {
-    let announced =
-        parts.headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
     if announced.is_some_and(|length: usize| length > bytes_max) {
         return Err(BodyError::TooLarge { bytes_max });
     }
-    let patience = body_timeout(&parts.extensions);
-    match tokio::time::timeout(patience, Limited::new(body, bytes_max).collect()).await {
-        Err(_) => Err(BodyError::TooSlow),
-        Ok(Ok(whole)) => Ok(whole.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge { bytes_max }),
-        Ok(Err(_)) => Err(BodyError::Broken),
+    match in_time(patience, Limited::new(body, bytes_max).collect()).await {
+        None => Err(BodyError::TooSlow),
+        Some(Ok(whole)) => Ok(whole.to_bytes()),
+        Some(Err(error)) if error.is::<LengthLimitError>() => {
+            Err(BodyError::TooLarge { bytes_max })
+        }
+        Some(Err(_)) => Err(BodyError::Broken),
     }
 }
 
-/// For a whole body as for one pause in a streamed one; the listener sets it.
-pub(crate) fn body_timeout(extensions: &Extensions) -> Duration {
-    extensions.get().map_or(BODY_TIMEOUT, |on: &Connection| on.body_timeout)
+/// hyper reads a body once it has been asked for, so one that has come with its head is there at
+/// the second time. Only for one that is not is a timer set up.
+async fn in_time<F: Future>(patience: Duration, reading: F) -> Option<F::Output> {
+    let mut reading = pin!(reading);
+    let asked = poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx)));
+    if let Poll::Ready(read) = asked.await {
+        return Some(read);
+    }
+    tokio::task::yield_now().await;
+    tokio::time::timeout(patience, reading).await.ok()
 }
 
 pub async fn read_json<T: DeserializeOwned>(parts: &Parts, body: Body) -> Result<T, BodyError> {
-    read_json_within(parts, body, BODY_BYTES_MAX).await
+    read_json_within(&parts.headers, body, Bounds::on(&parts.extensions)).await
 }
 
+/// For an endpoint whose bodies may be longer than others'.
 pub async fn read_json_within<T: DeserializeOwned>(
-    parts: &Parts,
+    headers: &HeaderMap,
     body: Body,
-    bytes_max: usize,
+    bounds: Bounds,
 ) -> Result<T, BodyError> {
-    if !is_json(&parts.headers) {
+    if !is_json(headers) {
         return Err(BodyError::ContentType);
     }
-    parse_json(&read_body_within(parts, body, bytes_max).await?)
+    parse_json(&read_body_within(headers, body, bounds).await?)
 }
 
 pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, BodyError> {

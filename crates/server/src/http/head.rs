@@ -6,8 +6,7 @@
 //! where one message ends and the next begins is in doubt.
 
 use super::{Problem, ProblemType};
-use http::request::Parts;
-use http::{HeaderMap, StatusCode, Version, header};
+use http::{HeaderMap, Request, StatusCode, Version, header};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HeadFault {
@@ -19,10 +18,10 @@ pub enum HeadFault {
     Expectation,
 }
 
-pub fn check(parts: &Parts) -> Result<(), HeadFault> {
-    check_framing(&parts.headers)?;
-    check_host(parts)?;
-    check_expectations(parts)
+pub fn check<B>(request: &Request<B>) -> Result<(), HeadFault> {
+    check_framing(request.headers())?;
+    check_host(request)?;
+    check_expectations(request)
 }
 
 impl HeadFault {
@@ -55,22 +54,22 @@ fn check_framing(headers: &HeaderMap) -> Result<(), HeadFault> {
 }
 
 /// RFC 9112 §3.2: one, and in HTTP/1.1 it must be there.
-fn check_host(parts: &Parts) -> Result<(), HeadFault> {
-    match parts.headers.get_all(header::HOST).iter().count() {
+fn check_host<B>(request: &Request<B>) -> Result<(), HeadFault> {
+    match request.headers().get_all(header::HOST).iter().count() {
         1 => Ok(()),
-        0 if parts.version < Version::HTTP_11 => Ok(()),
+        0 if request.version() < Version::HTTP_11 => Ok(()),
         _ => Err(HeadFault::Host),
     }
 }
 
 /// RFC 9110 §10.1.1. `100-continue` is answered by our own HTTP stack, when the body is first asked
 /// for.
-fn check_expectations(parts: &Parts) -> Result<(), HeadFault> {
-    if parts.version < Version::HTTP_11 {
+fn check_expectations<B>(request: &Request<B>) -> Result<(), HeadFault> {
+    if request.version() < Version::HTTP_11 {
         return Ok(());
     }
     let known = |value: &http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
-    if parts.headers.get_all(header::EXPECT).iter().all(known) {
+    if request.headers().get_all(header::EXPECT).iter().all(known) {
         Ok(())
     } else {
         Err(HeadFault::Expectation)
@@ -80,10 +79,9 @@ fn check_expectations(parts: &Parts) -> Result<(), HeadFault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::Request;
 
     fn checked(request: http::request::Builder) -> Result<(), HeadFault> {
-        check(&request.body(()).unwrap().into_parts().0)
+        check(&request.body(()).unwrap())
     }
 
     fn get(target: &str) -> http::request::Builder {

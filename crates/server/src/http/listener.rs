@@ -4,14 +4,14 @@
 //! client that drips its header holds a connection for ever. So connections are served here, with a
 //! timer.
 
-use super::Problem;
-use super::head::{self, HeadFault};
-use super::problem::pages;
-use axum::Router;
+use super::head;
+use super::site::Site;
 use axum::body::Body;
-use axum::response::{IntoResponse, Response};
-use http::request::Parts;
+use axum::response::Response;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use http::{HeaderValue, Request, header};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
@@ -22,7 +22,6 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt;
 
 /// Most header fields in a request.
 pub const HEADERS_MAX: usize = 64;
@@ -33,29 +32,12 @@ pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// After a failed accept (no file descriptors left), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// What is known of the connection that a request came on, in its extensions.
+/// What is known of the connection that a request came on.
 #[derive(Clone, Copy, Debug)]
 pub struct Connection {
     pub peer: SocketAddr,
     /// How long a body may take that is read whole before it is acted on.
     pub body_timeout: Duration,
-}
-
-/// What is served, and how a request is refused whose head is at fault: given its path, in the
-/// shape that its caller reads.
-#[derive(Clone, Debug)]
-pub struct Site {
-    pub router: Router,
-    pub refuse_head: fn(&str, HeadFault) -> Response,
-}
-
-impl Site {
-    /// One whose refusals are all problems (RFC 9457), each with a link to its explanation.
-    pub fn with_problems(router: Router) -> Self {
-        let linked = async |response: Response| pages::link(response);
-        let refuse_head = |_: &str, fault| pages::link(Problem::from(fault).into_response());
-        Self { router: router.layer(axum::middleware::map_response(linked)), refuse_head }
-    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -84,9 +66,10 @@ impl Listener {
 
     /// Serves HTTP/1.1 until `stop` turns true, then lets requests in flight finish within
     /// [`DRAIN_TIMEOUT`].
-    pub async fn serve(self, site: Site, stop: watch::Receiver<bool>) {
-        let limits = self.limits;
-        self.serve_each(stop, |accepted| serve_connection(accepted, site.clone(), limits)).await;
+    pub async fn serve(self, site: impl Site, stop: watch::Receiver<bool>) {
+        let (site, limits) = (Arc::new(site), self.limits);
+        self.serve_each(stop, |accepted| serve_connection(accepted, Arc::clone(&site), limits))
+            .await;
     }
 
     /// As [`Listener::serve`], with another way to serve a connection. It must end by itself soon
@@ -143,25 +126,27 @@ pub(crate) struct Accepted {
     pub(crate) stop: watch::Receiver<bool>,
 }
 
-async fn serve_connection(accepted: Accepted, site: Site, limits: Limits) {
+async fn serve_connection<S: Site>(accepted: Accepted, site: Arc<S>, limits: Limits) {
     let Accepted { stream, peer, stop } = accepted;
-    let about = Connection { peer, body_timeout: limits.body_timeout };
-    let service = hyper::service::service_fn(move |request: http::Request<Incoming>| {
-        let (mut parts, body) = request.into_parts();
-        parts.extensions.insert(about);
-        answer(site.clone(), parts, Body::new(body))
+    let on = Connection { peer, body_timeout: limits.body_timeout };
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        answer(Arc::clone(&site), on, request.map(body))
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
+        .writev(!S::ANSWERS_ARE_SMALL)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
+    // In a set of its own it is looked at when it has turned, and not with each byte that comes.
+    let mut stop = FuturesUnordered::from_iter([turned_true(stop)]);
     let ended = tokio::select! {
+        biased;
         ended = &mut connection => ended,
-        () = turned_true(stop) => {
+        _ = stop.next() => {
             // Finishes the request in flight, if there is one, and takes no further one.
             connection.as_mut().graceful_shutdown();
             connection.await
@@ -182,13 +167,22 @@ fn end_if_unread(stream: &TcpStream, timeout: Duration) {
     }
 }
 
-async fn answer(site: Site, parts: Parts, body: Body) -> Result<Response, Infallible> {
-    let Err(fault) = head::check(&parts) else {
-        return site.router.oneshot(Request::from_parts(parts, body)).await;
+async fn answer(
+    site: Arc<impl Site>,
+    on: Connection,
+    request: Request<Body>,
+) -> Result<Response, Infallible> {
+    let Err(fault) = head::check(&request) else {
+        return Ok(site.answer(on, request).await);
     };
-    let mut refusal = (site.refuse_head)(parts.uri.path(), fault);
+    let mut refusal = site.refuse_head(request.uri().path(), fault);
     refusal.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     Ok(refusal)
+}
+
+/// Most requests have no body, and none needs no allocation.
+fn body(incoming: Incoming) -> Body {
+    if incoming.is_end_stream() { Body::empty() } else { Body::new(incoming) }
 }
 
 /// Also when nobody is left who could turn it.

@@ -5,13 +5,15 @@ pub mod form;
 pub mod head;
 pub mod listener;
 pub mod problem;
+pub mod site;
 
-pub use body::{BODY_BYTES_MAX, BodyError, read_body, read_json, read_json_within};
+pub use body::{BODY_BYTES_MAX, BodyError, read_body, read_json};
 pub use form::{Form, read_form};
 pub use head::HeadFault;
-pub use listener::{Connection, Limits, Listener, Site};
+pub use listener::{Connection, Limits, Listener};
 pub use problem::{Problem, ProblemType};
 pub use rescind_access::client_address::{self, ClientAddress, client_address};
+pub use site::{Routed, Site};
 
 use axum::response::Response;
 use http::{HeaderValue, header};

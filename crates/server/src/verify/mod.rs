@@ -3,7 +3,7 @@
 //!
 //! One question has four spellings, and one answer: `/v1/verify` (this module), introspection and
 //! revocation as OAuth's clients speak them (`oauth`), and the sub-requests of proxies. None of
-//! them decides: the guard does.
+//! them decides: the guard does. [`crate::inside`] puts them together.
 
 mod at_most;
 mod health;
@@ -16,32 +16,43 @@ pub use health::{health_of, liveness, readiness_of};
 pub use question::{QUESTIONS_MAX, VerifyRequest};
 
 use crate::access::{Gatekeeper, min_epoch};
+use crate::http::body::{Bounds, read_json_within};
 use crate::http::problem::pages;
-use crate::http::{Problem, no_store, read_json_within};
+use crate::http::{Connection, Problem, no_store};
 use crate::service::Services;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use axum::{Json, Router};
-use futures_util::future::try_join_all;
-use http::Request;
+use axum::{Extension, Router};
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
+use http::{HeaderValue, Request, header};
 use http_body::Body as _;
 use question::Questions;
 use rescind_core::TenantId;
 use rescind_node::Verifier;
 use serde::Serialize;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use tokio::sync::Semaphore;
 use verdict::Verdict;
+
+pub(crate) const PATH: &str = "/v1/verify";
 
 /// Longest body of a question: a hundred tokens, or a request whose signed body has a mebibyte
 /// (`gateway.signed_body_bytes_max` as it is set unless told otherwise), in base64.
 pub const VERIFY_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// What all such bodies may take together, in KiB. Other endpoints' are too short to count.
 const QUESTIONS_KIB_MAX: usize = 128 * 1024;
+/// What most verdicts take: written into less, an answer would be moved about.
+const VERDICT_BYTES: usize = 256;
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-struct Verify {
+/// Answers `POST /v1/verify`.
+pub(crate) struct Verify {
     verifier: Arc<Verifier>,
     gatekeeper: Arc<Gatekeeper>,
     /// KiB that questions may still take.
@@ -53,29 +64,44 @@ struct Results {
     results: Vec<Verdict>,
 }
 
-pub fn router(services: Arc<Services>, gatekeeper: Arc<Gatekeeper>) -> Router {
-    let room = Semaphore::new(QUESTIONS_KIB_MAX);
-    let verifier = Arc::clone(&services.verifier);
+/// Everything here but forward-auth.
+pub(crate) fn router(services: Arc<Services>, verify: Arc<Verify>) -> Router {
     Router::new()
-        .route("/v1/verify", post(verify))
+        .route(PATH, post(handle))
         .method_not_allowed_fallback(Problem::method_not_allowed)
         .fallback(no_such_path)
-        .with_state(Arc::new(Verify { verifier, gatekeeper, room }))
+        .with_state(verify)
         .merge(oauth::routes(Arc::clone(&services)))
         .merge(health::routes(services))
         .merge(pages::routes())
 }
 
-async fn verify(
+async fn handle(
     State(verify): State<Arc<Verify>>,
+    Extension(on): Extension<Connection>,
     request: Request<Body>,
-) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    min_epoch::wait(&verify.verifier, &parts.headers).await?;
-    let kib = kib_at_most(&body);
-    let _room = verify.room.try_acquire_many(kib).map_err(|_| Problem::unavailable())?;
-    let asked = read_json_within(&parts, body, VERIFY_BYTES_MAX).await?;
-    answer(&verify.verifier, &verify.gatekeeper, asked, None).await
+) -> Response {
+    verify.answer(on, request).await
+}
+
+impl Verify {
+    pub(crate) fn new(verifier: Arc<Verifier>, gatekeeper: Arc<Gatekeeper>) -> Self {
+        Self { verifier, gatekeeper, room: Semaphore::new(QUESTIONS_KIB_MAX) }
+    }
+
+    pub(crate) async fn answer(&self, on: Connection, request: Request<Body>) -> Response {
+        self.verdict(on, request).await.unwrap_or_else(IntoResponse::into_response)
+    }
+
+    async fn verdict(&self, on: Connection, request: Request<Body>) -> Result<Response, Problem> {
+        let (parts, body) = request.into_parts();
+        min_epoch::wait(&self.verifier, &parts.headers).await?;
+        let kib = kib_at_most(&body);
+        let _room = self.room.try_acquire_many(kib).map_err(|_| Problem::unavailable())?;
+        let bounds = Bounds { bytes_max: VERIFY_BYTES_MAX, patience: on.body_timeout };
+        let asked = read_json_within(&parts.headers, body, bounds).await?;
+        answer(&self.verifier, &self.gatekeeper, asked, None).await
+    }
 }
 
 /// Refusals are told apart here, for those who run the service; a client of the API behind it never
@@ -89,15 +115,65 @@ pub async fn answer(
     asked: VerifyRequest,
     within: Option<&TenantId>,
 ) -> Result<Response, Problem> {
-    let verdict = async |question| verdict::on(verifier, gatekeeper, question, within).await;
+    let verdict = |question| verdict::on(verifier, gatekeeper, question, within);
     Ok(no_store(match asked.questions()? {
-        Questions::One(question) => Json(verdict(&question).await?).into_response(),
+        Questions::One(question) => json(&verdict(question).await?, VERDICT_BYTES),
         Questions::Several(questions) => {
-            // Those that must be looked for are, together.
-            let results = try_join_all(questions.iter().map(verdict)).await?;
-            Json(Results { results }).into_response()
+            let bytes = VERDICT_BYTES * questions.len();
+            let results = together(questions.into_iter().map(verdict)).await?;
+            json(&Results { results }, bytes)
         }
     }))
+}
+
+/// Waits for all. Memory answers when it is asked, so that most leave nothing behind; those that
+/// must be looked for are, together.
+async fn together<F>(asked: impl ExactSizeIterator<Item = F>) -> Result<Vec<Verdict>, Problem>
+where
+    F: Future<Output = Result<Verdict, Problem>>,
+{
+    let mut verdicts = Vec::with_capacity(asked.len());
+    let mut waiting = FuturesUnordered::new();
+    let mut place = None;
+    for (index, asking) in asked.enumerate() {
+        let mut asking = put(&mut place, asking);
+        match poll_fn(|cx| Poll::Ready(asking.as_mut().poll(cx))).await {
+            Poll::Ready(verdict) => {
+                verdicts.push(Some(verdict?));
+                place = Some(asking);
+            }
+            Poll::Pending => {
+                verdicts.push(None);
+                waiting.push(asking.map(move |verdict| (index, verdict)));
+            }
+        }
+    }
+    while let Some((index, verdict)) = waiting.next().await {
+        if let Some(place) = verdicts.get_mut(index) {
+            *place = Some(verdict?);
+        }
+    }
+    Ok(verdicts.into_iter().flatten().collect())
+}
+
+/// Into the place of one that has ended, if there is one.
+fn put<F>(place: &mut Option<Pin<Box<F>>>, future: F) -> Pin<Box<F>> {
+    match place.take() {
+        Some(mut place) => {
+            place.set(future);
+            place
+        }
+        None => Box::pin(future),
+    }
+}
+
+fn json(value: &impl Serialize, bytes_likely: usize) -> Response {
+    let mut text = Vec::with_capacity(bytes_likely);
+    // Strings, numbers and lists: writing them cannot fail, and half of it would be no JSON.
+    let _ = serde_json::to_writer(&mut text, value);
+    let mut response = Response::new(Body::from(text));
+    response.headers_mut().insert(header::CONTENT_TYPE, JSON);
+    response
 }
 
 /// As announced, or else as much as it may have.

@@ -19,7 +19,7 @@ pub const QUESTIONS_MAX: usize = 100;
 #[serde(deny_unknown_fields)]
 pub struct VerifyRequest {
     token: Option<String>,
-    request: Option<WholeRequest>,
+    request: Option<Box<WholeRequest>>,
     #[serde(default)]
     scopes: Vec<String>,
     client_address: Option<String>,
@@ -30,7 +30,7 @@ pub struct VerifyRequest {
 #[serde(deny_unknown_fields)]
 struct Item {
     token: Option<String>,
-    request: Option<WholeRequest>,
+    request: Option<Box<WholeRequest>>,
     #[serde(default)]
     scopes: Vec<String>,
     client_address: Option<String>,
@@ -50,7 +50,7 @@ pub(super) struct Question {
 
 pub(super) enum About {
     Token(String),
-    Request(ReceivedRequest),
+    Request(Box<ReceivedRequest>),
 }
 
 impl VerifyRequest {
@@ -78,7 +78,7 @@ impl Item {
     fn question(self) -> Result<Question, String> {
         let about = match (self.token, self.request) {
             (Some(token), None) => About::Token(token),
-            (None, Some(request)) => About::Request(request.received()?),
+            (None, Some(request)) => About::Request(Box::new(request.received()?)),
             _ => return Err("Send either token or request.".into()),
         };
         let scopes = ScopeSet::parse(self.scopes.iter().map(String::as_str));

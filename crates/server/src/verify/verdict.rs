@@ -19,13 +19,14 @@ pub(super) enum Verdict {
 pub(super) async fn on(
     verifier: &Verifier,
     gatekeeper: &Gatekeeper,
-    question: &Question,
+    question: Question,
     within: Option<&TenantId>,
 ) -> Result<Verdict, Problem> {
     let demand = Demand { admin: false, scopes: &question.scopes, client: question.client };
     let verified = match &question.about {
         About::Token(text) => token(verifier, text, &demand).await,
-        About::Request(request) => whole(gatekeeper, request, &demand).await,
+        // In a box, because it is rare, and each of a hundred questions would have to hold it.
+        About::Request(request) => Box::pin(whole(gatekeeper, request, &demand)).await,
     };
     Ok(match verified {
         Ok(verified) if is_within(&verified, within) => Verdict::Valid(verified),
@@ -90,9 +91,17 @@ struct Valid<'a> {
     token_id: &'a str,
     owner_id: &'a str,
     kind: &'static str,
-    scopes: Vec<&'a str>,
+    scopes: Scopes<'a>,
     expires_at: Option<String>,
     body: &'static str,
+}
+
+struct Scopes<'a>(&'a Verified);
+
+impl Serialize for Scopes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.scopes())
+    }
 }
 
 #[derive(Serialize)]
@@ -116,7 +125,7 @@ impl Serialize for Verdict {
             token_id: id.as_str(),
             owner_id: verified.owner().id.as_str(),
             kind: token.kind().as_str(),
-            scopes: verified.scopes().collect(),
+            scopes: Scopes(verified),
             expires_at: token.expires_at().map(|at| at.to_rfc3339_millis()),
             body: verified.body().as_str(),
         };

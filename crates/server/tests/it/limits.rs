@@ -5,7 +5,7 @@ use crate::server::Server;
 use reqwest::Method;
 use rescind_guard::Clock;
 use rescind_server::http::listener::{HEAD_BYTES_MAX, HEADERS_MAX};
-use rescind_server::http::{BODY_BYTES_MAX, Limits, Listener, Site};
+use rescind_server::http::{BODY_BYTES_MAX, Limits, Listener, Routed};
 use rescind_server::service::identity::{IDENTITY_BYTES_MAX, KEYS_MAX, KeySet};
 use rescind_server::verify::VERIFY_BYTES_MAX;
 use serde_json::{Value, json};
@@ -93,7 +93,7 @@ async fn connections_beyond_the_most_wait_until_one_ends() {
     let address = listener.address().unwrap();
     let (_stop, stopped) = watch::channel(false);
     let router = axum::Router::new().fallback(async || "well");
-    tokio::spawn(listener.serve(Site::with_problems(router), stopped));
+    tokio::spawn(listener.serve(Routed::with_problems(router), stopped));
     let idle = TcpStream::connect(address).await.unwrap();
     let _other = TcpStream::connect(address).await.unwrap();
     let mut third = TcpStream::connect(address).await.unwrap();
@@ -118,7 +118,7 @@ async fn client_that_never_reads_gives_its_place_back() {
     let address = listener.address().unwrap();
     let (_stop, stopped) = watch::channel(false);
     let router = axum::Router::new().fallback(async || "x".repeat(100_000));
-    tokio::spawn(listener.serve(Site::with_problems(router), stopped));
+    tokio::spawn(listener.serve(Routed::with_problems(router), stopped));
     let mut deaf = TcpStream::connect(address).await.unwrap();
     let requests = "GET / HTTP/1.1\r\nHost: h\r\n\r\n".repeat(500);
     deaf.write_all(requests.as_bytes()).await.unwrap();

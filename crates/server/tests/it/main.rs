@@ -37,6 +37,7 @@ mod oauth;
 mod probe;
 mod problems;
 mod server;
+mod shortcuts;
 mod tenants;
 mod verify;
 mod wizcommerce;

@@ -19,15 +19,15 @@ use rescind_server::access::Gatekeeper;
 use rescind_server::admin::{self, Admin, StorePlace, caller::ADMIN_SCOPES};
 use rescind_server::config::{self, Route};
 use rescind_server::contracts::Contracts;
-use rescind_server::forward_auth::{self, ForwardAuth};
+use rescind_server::forward_auth::ForwardAuth;
 use rescind_server::gateway::Gateway;
-use rescind_server::http::{Limits, Listener, Site};
+use rescind_server::http::{Limits, Listener, Routed, Site};
+use rescind_server::inside;
 use rescind_server::public::{self, Served};
 use rescind_server::service::identity::Identity;
 use rescind_server::service::{
     LoginLimits, Passwords, Probe, RevocationTimes, Services, Settings, Unattended,
 };
-use rescind_server::verify;
 use rescind_store::sqlite::{Options, SqliteStore};
 use rescind_store::{
     AuditFilter, AuditRow, Change, Epoch, Follower, KeyRing, Material, NewOwner, NewToken, Store,
@@ -149,19 +149,18 @@ impl Server {
             store: StorePlace { kind: "sqlite", path: data.path().display().to_string() },
             started_at: services.now(),
         });
-        let forward_auth = Arc::new(ForwardAuth {
+        let forward_auth = ForwardAuth {
             gatekeeper: Arc::clone(&gatekeeper),
             trusted_peers: NetworkSet::parse(["127.0.0.1"]).unwrap(),
             allow_preflight: false,
             allow_min_epoch: wishes.allow_min_epoch,
-        });
-        let inside = verify::router(Arc::clone(&services), gatekeeper)
-            .merge(forward_auth::router(forward_auth));
+        };
+        let inside = inside::site(Arc::clone(&services), gatekeeper, forward_auth);
         let (stop, stopped) = watch::channel(false);
         Self {
             base: listen(clients, &stopped).await,
-            verify: listen(Site::with_problems(inside), &stopped).await,
-            admin: listen(Site::with_problems(admin::router(operators)), &stopped).await,
+            verify: listen(inside, &stopped).await,
+            admin: listen(Routed::with_problems(admin::router(operators)), &stopped).await,
             admin_token,
             clock,
             services,
@@ -388,10 +387,10 @@ async fn upstream() -> String {
     let (stop, stopped) = watch::channel(false);
     // Goes on until the test's runtime ends.
     std::mem::forget(stop);
-    listen(Site::with_problems(axum::Router::new().fallback(answer)), &stopped).await
+    listen(Routed::with_problems(axum::Router::new().fallback(answer)), &stopped).await
 }
 
-async fn listen(site: Site, stopped: &watch::Receiver<bool>) -> String {
+pub async fn listen(site: impl Site, stopped: &watch::Receiver<bool>) -> String {
     let second = Duration::from_secs(1);
     let limits =
         Limits { connections_max: 1_000, header_timeout: second * 30, body_timeout: second };

@@ -11,7 +11,8 @@ use super::may_grant;
 use super::view::TokenView;
 use crate::admin::Admin;
 use crate::admin::caller::{Caller, Manage, still_stands};
-use crate::http::{Problem, no_store, read_json_within};
+use crate::http::body::{Bounds, read_json_within};
+use crate::http::{Problem, no_store};
 use crate::service::import::{ImportRequest, Imported, PresentedAs};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
@@ -93,7 +94,8 @@ pub(super) async fn import(
 ) -> Result<Response, Problem> {
     caller.server_wide()?;
     let (parts, body) = request.into_parts();
-    let asked: Import = read_json_within(&parts, body, IMPORT_BYTES_MAX).await?;
+    let bounds = Bounds { bytes_max: IMPORT_BYTES_MAX, ..Bounds::on(&parts.extensions) };
+    let asked: Import = read_json_within(&parts.headers, body, bounds).await?;
     still_stands(&parts, &admin).await?;
     if !(1..=ITEMS_MAX).contains(&asked.tokens.len()) {
         return Err(Problem::bad_request(format!("tokens must have 1 to {ITEMS_MAX} items.")));

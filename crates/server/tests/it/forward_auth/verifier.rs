@@ -6,7 +6,7 @@ use rescind_core::{Digest, NetworkSet, TokenId};
 use rescind_guard::Guard;
 use rescind_server::access::Gatekeeper;
 use rescind_server::forward_auth::{self, ForwardAuth};
-use rescind_server::http::{Limits, Listener, Site};
+use rescind_server::http::{Limits, Listener, Routed};
 use rescind_store::{Change, Follower};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -66,7 +66,7 @@ impl Verifier {
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), limits).await.unwrap();
         let address = listener.address().unwrap();
         let (stop, stopped) = watch::channel(false);
-        tokio::spawn(listener.serve(Site::with_problems(router), stopped));
+        tokio::spawn(listener.serve(Routed::with_problems(router), stopped));
         Self { address, guard, _stop: stop }
     }
 

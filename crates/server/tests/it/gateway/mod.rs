@@ -5,6 +5,7 @@ mod failures;
 mod forwarding;
 pub(crate) mod headers;
 pub(crate) mod logs;
+mod pool;
 mod signed;
 mod tls;
 mod upgrades;

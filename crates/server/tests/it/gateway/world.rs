@@ -16,7 +16,7 @@ use rescind_node::Verifier;
 use rescind_server::access::Gatekeeper;
 use rescind_server::config::{self, Route};
 use rescind_server::gateway::Gateway;
-use rescind_server::http::{Connection, Limits, Listener, Site, client_address};
+use rescind_server::http::{Connection, Limits, Listener, Routed, client_address};
 use rescind_store::{Change, Follower, Material};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -92,7 +92,7 @@ impl World {
         let address = listener.address().unwrap();
         let proxies = NetworkSet::parse(proxies.iter().copied()).unwrap();
         let router = router(Arc::clone(&gateway), proxies);
-        tokio::spawn(listener.serve(Site::with_problems(router), stopped));
+        tokio::spawn(listener.serve(Routed::with_problems(router), stopped));
         Self { address, gateway, guard, _stop: stop }
     }
 
@@ -122,7 +122,7 @@ fn router(gateway: Arc<Gateway>, proxies: NetworkSet) -> Router {
     Router::new().fallback(
         async move |Extension(on): Extension<Connection>, request: Request<Body>| {
             let client = client_address(on.peer, request.headers(), &proxies);
-            gateway.handle(client, request).await
+            gateway.handle(on, client, request).await
         },
     )
 }
