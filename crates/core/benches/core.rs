@@ -13,6 +13,9 @@ use std::hint::black_box;
 
 const TEXT: &str = "api_prod_0123456789abcdefghijABCDEFGHIJ011ahSqu";
 const TIME: &str = "2026-03-23T12:34:56.789Z";
+/// None, a small JSON body, the limit of many APIs, an upload.
+const BODIES: [(&str, usize); 5] =
+    [("no body", 0), ("300 B", 300), ("1 KiB", 1 << 10), ("4 KiB", 4 << 10), ("1 MiB", 1 << 20)];
 
 fn scopes(names: &[&'static str]) -> ScopeSet {
     ScopeSet::parse(names.iter().copied()).expect("scopes")
@@ -44,7 +47,8 @@ fn signature(c: &mut Criterion) {
     let key = Secret::from_bytes(vec![7; 32]).key();
     let now = Timestamp::parse(TIME).expect("a time");
     let held = scopes(&["trading"]);
-    for (name, body) in [("no body", vec![]), ("1 KiB", vec![b'x'; 1024])] {
+    for (name, length) in BODIES {
+        let body = vec![b'x'; length];
         let request = SignedRequest::with_body("POST", "/orders?market=btc", &body);
         let signature = key.sign(TIME, &request);
         let signed = SignedHeaders::parse("yMgNkJxBzzRUetgb", TIME, &signature).expect("headers");
