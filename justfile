@@ -18,16 +18,19 @@ lint:
 docs:
     UPDATE_DOCS=1 cargo nextest run -p rescind-server -E 'test(documentation::)'
 
-# In-process benchmarks (criterion)
-bench:
-    cargo bench -p rescind-core --bench core
-    cargo bench -p rescind-guard --bench guard
+# In-process benchmarks (criterion) and their ratios: about a quarter of an hour a round
+bench *arguments:
+    python3 bench/in_process.py {{arguments}}
 
-# Instruction counts; needs valgrind
-bench-instructions:
+# Instruction counts of the hot path, compared with what was accepted; `just bench-instructions --accept` accepts them
+bench-instructions *arguments:
     command -v valgrind >/dev/null || apt-get install -y valgrind
-    cargo install gungraun-runner --locked
-    cargo bench -p rescind-guard --bench instructions
+    bench/instructions.py {{arguments}}
+
+# Memory, start, verification and revocation of one node with ever more tokens; 10 M by `--tokens 10000000`
+bench-growth *arguments:
+    cargo build --release -p rescind
+    python3 bench/growth.py {{arguments}}
 
 # Rescind beside nginx, OpenBao, better-auth, Redis and PostgreSQL; writes docs/benchmarks.md. Arguments are those of bench/run
 bench-http *arguments:

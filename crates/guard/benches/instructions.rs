@@ -19,7 +19,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use rescind_coherence::BootInstant;
 use rescind_core::signature::SignedRequest;
 use rescind_core::{
-    Authentic, Bounds, Demand, Digest, NotBefore, Presented, ScopeSet, Timestamp, TokenKind, decide,
+    Authentic, Bounds, Demand, Digest, Fingerprint, NotBefore, Presented, ScopeSet, Timestamp,
+    TokenKind, decide,
 };
 use rescind_guard::Clock;
 use rescind_guard::clock::SystemClock;
@@ -111,14 +112,16 @@ fn signature(bytes: usize) -> Call {
     Box::new(move || {
         let request = SignedRequest::with_body("POST", "/orders", black_box(&body));
         let now = headers.timestamp();
-        Authentic::by_signature(&signer.key, &headers, &request, now, bounds(&scopes)).is_ok()
+        Authentic::by_signature(&signer.key, &headers, &request, now, &bounds(&scopes)).is_ok()
     })
 }
 
 fn decision() -> Call {
-    let (digest, held, needed) = (Digest::of(b"any"), scopes(), scopes());
+    let any = Fingerprint::from(&Digest::of(b"any"));
+    let (held, needed) = (scopes(), scopes());
     Box::new(move || {
-        let authentic = Authentic::by_digest(&digest, &digest, black_box(bounds(&held))).unwrap();
+        let bounds = black_box(bounds(&held));
+        let authentic = Authentic::by_fingerprint(&any, &any, &bounds).unwrap();
         let demand = Demand { admin: false, scopes: black_box(&needed), client: None };
         decide(authentic, &demand, black_box(Timestamp::from_millis(0))).is_ok()
     })
@@ -176,6 +179,11 @@ struct Standing;
 impl Clock for Standing {
     fn now(&self) -> Timestamp {
         black_box(SystemClock.now());
+        Timestamp::from_millis(1_774_269_296_789)
+    }
+
+    fn recent(&self) -> Timestamp {
+        black_box(SystemClock.recent());
         Timestamp::from_millis(1_774_269_296_789)
     }
 
