@@ -8,6 +8,7 @@ tokens the index takes about three GB. `--quick` finishes in seconds and says on
 """
 
 import argparse, glob, json, os, statistics, subprocess, sys, tempfile
+from instructions import QUICKLY_BUILT
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BENCHES = {"core": "rescind-core", "guard": "rescind-guard"}
@@ -41,18 +42,18 @@ WANT_TWO_CORES = ("storm", "threads")
 
 def run(tokens=(1_000, 1_000_000), rounds=3, seconds=5, quick=False):
     """Rows: `name`, `unit` (ns, or × for a ratio), `figures` of each round, and of a ratio `aim`, or None."""
-    programs = built()
+    programs = built(QUICKLY_BUILT if quick else {})
     measured = [one_round(programs, tokens, seconds, quick) for _ in range(rounds)]
     rows = [{"name": name, "unit": "ns", "figures": [figures[name] for figures in measured]}
             for name in sorted(measured[0])]
     return rows + [row for count in tokens for row in ratios(measured, spoken(count))]
 
 
-def built():
+def built(environment):
     packages = [word for package in BENCHES.values() for word in ("-p", package)]
     targets = [word for bench in BENCHES for word in ("--bench", bench)]
     command = ["cargo", "bench", *packages, *targets, "--no-run", "--locked", "--quiet", "--message-format=json"]
-    output = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+    output = subprocess.run(command, cwd=ROOT, env=os.environ | environment, check=True, stdout=subprocess.PIPE, text=True).stdout
     made = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
     return [one["executable"] for one in made if one.get("executable") and one["target"]["name"] in BENCHES]
 
