@@ -18,23 +18,14 @@ lint:
 docs:
     UPDATE_DOCS=1 cargo nextest run -p rescind-server -E 'test(documentation::)'
 
-# In-process benchmarks (criterion) and their ratios: about a quarter of an hour a round
+# Everything that docs/benchmarks.md says of one node: an hour, in which nothing else should run. `just bench --help`
 bench *arguments:
-    python3 bench/in_process.py {{arguments}}
+    bench/run {{arguments}}
 
 # Instruction counts of the hot path, compared with what was accepted; `just bench-instructions --accept` accepts them
 bench-instructions *arguments:
     command -v valgrind >/dev/null || apt-get install -y valgrind
     bench/instructions.py {{arguments}}
-
-# Memory, start, verification and revocation of one node with ever more tokens; 10 M by `--tokens 10000000`
-bench-growth *arguments:
-    cargo build --release -p rescind
-    python3 bench/growth.py {{arguments}}
-
-# Rescind beside nginx, OpenBao, better-auth, Redis and PostgreSQL; writes docs/benchmarks.md. Arguments are those of bench/run
-bench-http *arguments:
-    bench/run {{arguments}}
 
 # Revocations with three nodes beside bare commits of the same PostgreSQL: a quarter of an hour
 bench-nodes:

@@ -1,25 +1,22 @@
-#!/usr/bin/env python3
-"""How one node grows with its tokens: memory for each, time to ready, verification, revocation of an owner's whole set.
+"""Part "growth": one node with ever more tokens: memory for each, time to ready, verification, and the revocation of
+an owner's whole set.
 
-    python3 bench/growth.py [--quick] [--rounds 3] [--tokens 10000,100000,1000000] [--json]
+For each number there is a database: one user and one token are made by the server, and copied, with other ids,
+addresses and digests, straight into its tables. What is missing is the audit entries of their issue, which no start
+reads. Ten million take some minutes, 8 GB of disk and 3 GB of memory.
 
-Needs `cargo build --release -p rescind`. Ten million tokens (`--tokens 10000000`) take some minutes, 8 GB of disk and
-3 GB of memory. For each number there is a database in target/, which is removed afterwards: one user and one token
-are made by the server, and copied, with other ids, addresses and digests, straight into its tables. What is missing
-is the audit entries of their issue, which no start reads.
+Of few tokens a good part of the memory is the server's own: what it takes to read a database at all. Memory is what
+the kernel says of the process once it is ready, less that of one with no tokens. A start finds the file in the page
+cache. The client of the verifications is this program, which takes most of their time by itself: only how they compare
+from one number of tokens to another means anything."""
 
-Of few tokens a good part of the memory is the server's own: what it takes to read a database at all.
-
-Memory is what the kernel says of the process once it is ready, less that of one with no tokens. A start finds the
-file in the page cache. The client of the verifications is this program, which takes most of their time by itself:
-only how they compare from one number of tokens to another means anything.
-"""
-
-import argparse, contextlib, hashlib, json, os, re, shutil, socket, sqlite3, statistics, subprocess, sys, tempfile
-import time, zlib
+import contextlib, hashlib, json, os, re, shutil, socket, sqlite3, statistics, subprocess, sys, tempfile, time, zlib
+from types import SimpleNamespace
+from render import Aim, Column, micros
 from servers import ROOT, binary, ended, free_ports, keys, post
+from tokens import BASE62
 
-BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+SIZES = (10_000, 100_000, 1_000_000, 10_000_000)
 OF_ONE_OWNER = 1_000
 # Many APIs have many users, with few tokens each: so much of an owner's memory is a token's.
 FEW_OF_ONE_OWNER = 5
@@ -30,18 +27,45 @@ SETS = (1, 1_000, 10_000)
 VERIFIED = 5_000
 FREE_BYTES_MIN = 20 << 30
 BYTES_OF_ONE = 800
-# What is to be reached with so many tokens, by what is measured.
-AIMS = {("resident", 1_000_000): 75, ("resident", 10_000_000): 60, ("ready", 1_000_000): 1.0}
 
 
-def run(tokens=(10_000, 100_000, 1_000_000), rounds=3):
-    """Rows: `name`, `unit`, `figures` of each round, and `aim`, or None."""
-    rows = []
-    for count in tokens:
-        for of_one_owner in (OF_ONE_OWNER, FEW_OF_ONE_OWNER)[:2 if count == FEW_AT else 1]:
-            with tempfile.TemporaryDirectory(prefix="growth.", dir=scratch(count)) as directory:
-                rows += one_size(directory, count, of_one_owner, rounds)
-    return rows
+def named(tokens, of_one_owner=OF_ONE_OWNER):
+    return f"{tokens:,} tokens, {of_one_owner:,} an owner"
+
+
+def seconds(value):
+    return f"{value:.2f} s"
+
+
+def size(value):
+    return f"{value:.1f} B"
+
+
+TITLE = "Growth"
+COLUMNS = [
+    Column("ready", "ready after", seconds), Column("worked", "CPU of the start", seconds), Column("resident", "resident, a token", size),
+    Column("peak", "at most, while it started", size), Column("others", "verification, each of another, p50", micros),
+    Column("same", "always the same, p50", micros), *(Column(f"set {count}", f"revocation of {count:,}, p50", micros) for count in SETS),
+]
+AIMS = [
+    Aim(f"{named(1_000_000)}: resident, bytes a token", lambda rows: rows[named(1_000_000)]["resident"], at_most=75),
+    Aim(f"{named(10_000_000)}: the same", lambda rows: rows[named(10_000_000)]["resident"], at_most=60),
+    Aim(f"{named(1_000_000)}: ready, s", lambda rows: rows[named(1_000_000)]["ready"], at_most=1),
+    Aim(f"{named(1_000_000)}: to revoke an owner's 10,000, of an owner's 1", lambda rows: quotients(rows[named(1_000_000)], "set 10000", "set 1"), at_most=1.5),
+]
+RIVALS, PLOTS = {}, []
+
+
+def quotients(figures, over, under):
+    return [over / under for over, under in zip(figures[over], figures[under])]
+
+
+def run(settings, _, measured):
+    for tokens in [size for size in SIZES if size <= settings.largest]:
+        for of_one_owner in (OF_ONE_OWNER, FEW_OF_ONE_OWNER)[:2 if tokens == FEW_AT else 1]:
+            with tempfile.TemporaryDirectory(prefix="growth.", dir=scratch(tokens)) as directory:
+                for figures in one_size(directory, tokens, of_one_owner, settings.rounds):
+                    measured(SimpleNamespace(name=named(tokens, of_one_owner), settings=""), figures)
 
 
 def scratch(tokens):
@@ -58,34 +82,21 @@ def one_size(directory, tokens, of_one_owner, rounds):
     sets = {size: [owner_id(f"set-{size}", at) for at in range(REVOKED_A_ROUND * rounds)]
             for size in SETS if size * REVOKED_A_ROUND * rounds <= tokens // 5}
     in_sets = sum(size * len(owners) for size, owners in sets.items())
-    begun = time.monotonic()
     fill(directory, tokens - in_sets, of_one_owner, sets)
-    print(f"{tokens:,} tokens, {of_one_owner:,} an owner: made in {time.monotonic() - begun:.0f} s", file=sys.stderr)
-    figures = {}
     for at in range(rounds):
         of_this = {size: owners[at * REVOKED_A_ROUND:][:REVOKED_A_ROUND] for size, owners in sets.items()}
-        for what, unit, value in one_round(directory, tokens, tokens - in_sets, empty, of_this):
-            figures.setdefault((what, unit), []).append(value)
-    where = f"{tokens:,} tokens, {of_one_owner:,} an owner"
-    return [{"name": f"{where}: {what}", "unit": unit, "figures": values,
-             "aim": AIMS.get((what, tokens)) if of_one_owner == OF_ONE_OWNER else None}
-            for (what, unit), values in figures.items()]
+        yield one_round(directory, tokens, tokens - in_sets, empty, of_this)
 
 
 def one_round(directory, tokens, numbered, empty, sets):
     with Server(directory) as server:
-        yield "ready", "s", server.ready
-        yield "CPU time of the start", "s", server.worked
         memory = server.memory()
-        yield "resident", "bytes a token", (memory["VmRSS"] - empty["VmRSS"]) / tokens
-        yield "proportional", "bytes a token", (memory["Pss"] - empty["Pss"]) / tokens
-        yield "at most, while it started", "bytes a token", (memory["VmHWM"] - empty["VmHWM"]) / tokens
+        figures = {"ready": server.ready, "worked": server.worked}
+        figures |= {name: (memory[kind] - empty[kind]) / tokens for name, kind in (("resident", "VmRSS"), ("peak", "VmHWM"))}
         # A stride that has no divisor in common with any of these numbers: no cache foresees the next one.
         others = [text_of(618_033_989 * at % numbered) for at in range(VERIFIED)]
-        yield "verification, each of another", "µs, p50", server.verifications(others)
-        yield "verification, always the same", "µs, p50", server.verifications(others[:1] * VERIFIED)
-        for size, owners in sets.items():
-            yield f"revocation of an owner's {size:,}", "µs, p50", server.revocations(size, owners)
+        figures |= {"others": server.verifications(others), "same": server.verifications(others[:1] * VERIFIED)}
+        return figures | {f"set {size}": server.revocations(size, owners) for size, owners in sets.items()}
 
 
 class Server:
@@ -129,9 +140,9 @@ class Server:
     def memory(self):
         """In bytes, once what only the start wanted has been given back."""
         time.sleep(1)
-        with open(f"/proc/{self.process.pid}/status") as status, open(f"/proc/{self.process.pid}/smaps_rollup") as maps:
-            text = status.read() + maps.read()
-        return {name: 1024 * int(re.search(rf"(?m)^{name}:\s+(\d+) kB", text)[1]) for name in ("VmRSS", "VmHWM", "Pss")}
+        with open(f"/proc/{self.process.pid}/status") as status:
+            text = status.read()
+        return {name: 1024 * int(re.search(rf"(?m)^{name}:\s+(\d+) kB", text)[1]) for name in ("VmRSS", "VmHWM")}
 
     def verifications(self, texts):
         connection = Connection(self.verify)
@@ -190,7 +201,7 @@ class Connection:
 
 
 def p50(seconds):
-    return 1e6 * statistics.median(seconds)
+    return statistics.median(seconds)
 
 
 def keys_of(directory):
@@ -269,29 +280,3 @@ def text_of(name):
 
 def digest(text):
     return hashlib.sha256(text.encode()).digest()
-
-
-def show(rows):
-    for row in rows:
-        median, least, most = statistics.median(row["figures"]), min(row["figures"]), max(row["figures"])
-        aim = f"aim {row['aim']:g}, {'met' if median <= row['aim'] else 'missed'}" if row["aim"] else ""
-        print(f"{row['name']:72} {median:10.2f} {row['unit']:14} ({least:.2f} – {most:.2f}) {aim}".rstrip())
-
-
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="ten thousand tokens, one round: whether it still runs")
-    parser.add_argument("--rounds", type=int, default=3, help="starts of the server for each number")
-    parser.add_argument("--tokens", default="10000,100000,1000000", help="with commas between")
-    parser.add_argument("--json", action="store_true", help="the rows")
-    return parser.parse_args()
-
-
-def main():
-    args = arguments()
-    rows = run((10_000,), 1) if args.quick else run([int(count) for count in args.tokens.split(",")], args.rounds)
-    json.dump(rows, sys.stdout, indent=1, ensure_ascii=False) if args.json else show(rows)
-
-
-if __name__ == "__main__":
-    main()

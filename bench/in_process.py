@@ -1,17 +1,16 @@
-#!/usr/bin/env python3
-"""One verification in process: what criterion measures (crates/core/benches, crates/guard/benches), and the ratios.
+"""Part "in-process": one verification and its parts, by criterion (crates/core/benches, crates/guard/benches).
 
-    python3 bench/in_process.py [--quick] [--rounds 3] [--tokens 1000,1000000] [--seconds 5] [--json]
+A round is all of the benchmarks one after the other, and a ratio is made of two medians of one round. What stands
+below the line is what no verification can do without: the SHA-256 of a token, the HMAC of a request."""
 
-A round is all of the benchmarks one after the other, and a ratio is made of two medians of one round. With ten million
-tokens the index takes about three GB. `--quick` finishes in seconds and says only that all of it still runs.
-"""
-
-import argparse, glob, json, os, statistics, subprocess, sys, tempfile
+import glob, json, os, subprocess, sys, tempfile
+from types import SimpleNamespace
 from instructions import QUICKLY_BUILT
+from render import Aim, Column, micros, ratio
+from servers import ROOT
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BENCHES = {"core": "rescind-core", "guard": "rescind-guard"}
+SIZES = (1_000, 1_000_000, 10_000_000)
 
 TOKEN = "limit/SHA-256 of a token"
 # For each number of tokens: what is measured, what it stands beside, and at most how many times as much it may be, at
@@ -36,17 +35,35 @@ RATIOS = [
     ("threads, {}/two, hot, of different owners", "threads, {}/one, hot", None, ()),
     ("threads, {}/two, cold", "threads, {}/one, cold", None, ()),
 ]
-# With one core there is nobody to share with.
-WANT_TWO_CORES = ("storm", "threads")
 
 
-def run(tokens=(1_000, 1_000_000), rounds=3, seconds=5, quick=False):
-    """Rows: `name`, `unit` (ns, or × for a ratio), `figures` of each round, and of a ratio `aim`, or None."""
-    programs = built(QUICKLY_BUILT if quick else {})
-    measured = [one_round(programs, tokens, seconds, quick) for _ in range(rounds)]
-    rows = [{"name": name, "unit": "ns", "figures": [figures[name] for figures in measured]}
-            for name in sorted(measured[0])]
-    return rows + [row for count in tokens for row in ratios(measured, spoken(count))]
+def spoken(tokens):
+    """As crates/guard/benches/guard says it."""
+    for unit, letter in ((1_000_000, "M"), (1_000, "k")):
+        if tokens % unit == 0:
+            return f"{tokens // unit}{letter}"
+    return str(tokens)
+
+
+def aims():
+    for size in map(spoken, SIZES):
+        for over, under, aim, sizes in RATIOS:
+            over, under = over.format(size), under.format(size)
+            yield Aim(f"{over}, of {under}", ratio("time", over, under), at_most=aim if not sizes or size in sizes else None)
+
+
+TITLE = "One verification, in process"
+COLUMNS = [Column("time", "time", micros)]
+AIMS = list(aims())
+RIVALS, PLOTS = {}, []
+
+
+def run(settings, scratch, measured):
+    programs = built(QUICKLY_BUILT if settings.quick else {})
+    sizes = [size for size in SIZES if size <= settings.largest]
+    for _ in range(settings.rounds):
+        for name, nanos in sorted(one_round(programs, sizes, settings).items()):
+            measured(SimpleNamespace(name=name, settings=""), {"time": nanos / 1e9})
 
 
 def built(environment):
@@ -58,11 +75,11 @@ def built(environment):
     return [one["executable"] for one in made if one.get("executable") and one["target"]["name"] in BENCHES]
 
 
-def one_round(programs, tokens, seconds, quick):
+def one_round(programs, tokens, settings):
     """The median of each benchmark in ns. Criterion keeps its estimates in a place of their own, so that none of an
     earlier run is taken for one of this."""
-    how = ["--warm-up-time", "1", "--measurement-time", str(seconds)]
-    if quick:
+    how = ["--warm-up-time", "1", "--measurement-time", str(settings.seconds)]
+    if settings.quick:
         how = ["--quick", "--nresamples", "1000", "--measurement-time", "0.3"]
     with tempfile.TemporaryDirectory() as home:
         environment = os.environ | {"CRITERION_HOME": home, "RESCIND_BENCH_TOKENS": ",".join(map(str, tokens))}
@@ -77,52 +94,3 @@ def estimate(path):
         name = json.load(file)["full_id"]
     with open(path) as file:
         return name, json.load(file)["median"]["point_estimate"]
-
-
-def ratios(measured, size):
-    for over, under, aim, sizes in RATIOS:
-        if len(os.sched_getaffinity(0)) < 2 and over.startswith(WANT_TWO_CORES):
-            continue
-        over, under = over.format(size), under.format(size)
-        figures = [figures[over] / figures[under] for figures in measured]
-        yield {"name": f"{over} ÷ {under}", "unit": "×", "figures": figures,
-               "aim": aim if not sizes or size in sizes else None}
-
-
-def spoken(tokens):
-    """As crates/guard/benches/guard says it."""
-    for unit, letter in ((1_000_000, "M"), (1_000, "k")):
-        if tokens % unit == 0:
-            return f"{tokens // unit}{letter}"
-    return str(tokens)
-
-
-def show(rows):
-    for row in rows:
-        median = statistics.median(row["figures"])
-        spread = f"{min(row['figures']):,.2f} – {max(row['figures']):,.2f}" if len(row["figures"]) > 1 else ""
-        aim = f"aim {row['aim']:g}, {'met' if median <= row['aim'] else 'missed'}" if row.get("aim") else ""
-        print(f"{row['name']:88} {median:12,.2f} {row['unit']:3} {spread:24} {aim}".rstrip())
-
-
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="one round of what says nothing but that it runs")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--tokens", default="1000,1000000", help="how many there are, with commas between")
-    parser.add_argument("--seconds", type=float, default=5, help="for each benchmark in each round")
-    parser.add_argument("--json", action="store_true", help="the rows")
-    return parser.parse_args()
-
-
-def main():
-    args = arguments()
-    if args.quick:
-        rows = run(tokens=(1_000,), rounds=1, quick=True)
-    else:
-        rows = run([int(count) for count in args.tokens.split(",")], args.rounds, args.seconds)
-    json.dump(rows, sys.stdout, indent=1, ensure_ascii=False) if args.json else show(rows)
-
-
-if __name__ == "__main__":
-    main()

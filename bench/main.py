@@ -5,10 +5,10 @@ A part is a module with TITLE, COLUMNS, AIMS, RIVALS and PLOTS (see render.py), 
 calls `measured(case, figures)` for each: any object with a name and settings, and a dictionary of numbers."""
 
 import argparse, datetime, json, os, platform, re, shutil, signal, subprocess, sys, tempfile
-import over_http, peers, render, writes
+import growth, in_process, over_http, peers, render, writes
 from servers import ROOT, binary, end_all
 
-PARTS = {"http": over_http, "peers": peers, "writes": writes}
+PARTS = {"in-process": in_process, "http": over_http, "peers": peers, "writes": writes, "growth": growth}
 
 
 def main():
@@ -37,10 +37,11 @@ def arguments():
     parser.add_argument("--seconds", type=float, help="for each case and load, in each round (5)")
     parser.add_argument("--rounds", type=int, help="over all cases (5)")
     parser.add_argument("--tokens", type=int, help="that are shown in turn (100000)")
+    parser.add_argument("--largest", type=int, help="number of tokens, in process and where one node grows (10000000: 8 GB of disk and 3 GB of memory)")
     parser.add_argument("--revocations", type=int, help="of each peer, in each round (100)")
     settings = parser.parse_args()
-    usual = dict(seconds=5, rounds=5, tokens=100_000, revocations=100)
-    quick = dict(seconds=0.5, rounds=1, tokens=200, revocations=5)
+    usual = dict(seconds=5, rounds=5, tokens=100_000, revocations=100, largest=10_000_000)
+    quick = dict(seconds=0.5, rounds=1, tokens=200, revocations=5, largest=10_000)
     for name, value in (quick if settings.quick else usual).items():
         if getattr(settings, name) is None:
             setattr(settings, name, value)
@@ -68,7 +69,7 @@ def ran(name, part, settings):
             part.run(settings, scratch, measured)
         finally:
             end_all()
-    kept = {key: getattr(settings, key) for key in ("seconds", "rounds", "tokens", "revocations")}
+    kept = {key: getattr(settings, key) for key in ("seconds", "rounds", "tokens", "revocations", "largest")}
     commit = said("git", "-C", ROOT, "describe", "--always", "--dirty")
     return {"date": datetime.date.today().isoformat(), "commit": commit, "settings": kept, "rows": list(rows.values())}
 

@@ -36,9 +36,18 @@ class Aim:
     shown: Callable = lambda value: f"{value:.2f}"
     of: Callable = statistics.median
 
+    def is_measured(self, rows):
+        """A small run has not all rows."""
+        try:
+            return bool(self.measured(rows))
+        except KeyError:
+            return False
+
     def row(self, rows):
         values = self.measured(rows)
         value = self.of(values)
+        if self.at_least is None and self.at_most is None:
+            return [self.text, "", spread(values, self.shown, self.of), ""]
         met = value >= self.at_least if self.at_least is not None else value <= self.at_most
         aim = f"≥ {self.at_least:g}" if self.at_least is not None else f"≤ {self.at_most:g}"
         return [self.text, aim, spread(values, self.shown, self.of), "met" if met else "**missed**"]
@@ -54,6 +63,8 @@ def thousands(value):
 
 
 def micros(seconds):
+    if seconds < 1e-6:
+        return f"{1e9 * seconds:.0f} ns"
     if seconds < 1e-3:
         return f"{1e6 * seconds:.{0 if seconds >= 1e-4 else 1}f} µs"
     return f"{1e3 * seconds:.1f} ms" if seconds < 0.1 else f"{seconds:.2f} s"
@@ -81,19 +92,24 @@ def pages(results, parts, page, plots):
             continue
         of_part = results["parts"][name]
         rows = {row["name"]: row["figures"] for row in of_part["rows"]}
+        judged = [aim.row(rows) for aim in part.AIMS if aim.is_measured(rows)]
         for plot in part.PLOTS:
             drawn(plot, rows, next(column for column in part.COLUMNS if column.key == plot.key), plots)
         fill(page, name, "\n\n".join(filter(None, [
             f"{run_of(of_part)}",
             table(["", *(column.title for column in part.COLUMNS)], [[row, *cells(figures, part.COLUMNS)] for row, figures in rows.items()]),
-            table(["Aim", "", "Measured", ""], [aim.row(rows) for aim in part.AIMS]) if part.AIMS else "",
+            table(["Aim", "", "Measured", ""], judged) if judged else "",
             *(f"![{part.TITLE}: {plot.title}]({os.path.basename(plots)}/{plot.file}.svg)" for plot in part.PLOTS),
-            "How each was set up:",
-            "\n".join(f"- {row['name']}: {row['settings']}." for row in of_part["rows"] if row["settings"]),
+            set_up(of_part["rows"]),
         ])))
         lost += losses(rows, part)
     fill(page, "losses", "\n".join(f"- {line}" for line in lost) or "Nowhere, of what was measured.")
     fill(page, "machine", machine(results))
+
+
+def set_up(rows):
+    lines = [f"- {row['name']}: {row['settings']}." for row in rows if row["settings"]]
+    return "\n".join(["How each was set up:", "", *lines]) if lines else ""
 
 
 def run_of(part):

@@ -2,7 +2,7 @@
 //! without.
 //!
 //! `cargo bench -p rescind-guard --bench guard`. `RESCIND_BENCH_TOKENS=1000,10000000` chooses how
-//! many tokens there are; ten million want about three GB. `bench/in_process.py` makes the ratios of
+//! many tokens there are; ten million want about three GB. `bench/run --only in-process` makes the ratios of
 //! it.
 //!
 //! Nothing is subtracted from any time. What a call needs (its text, its signature) is made before
