@@ -10,11 +10,11 @@ the kernel says of the process once it is ready, less that of one with no tokens
 cache. The client of the verifications is this program, which takes most of their time by itself: only how they compare
 from one number of tokens to another means anything."""
 
-import contextlib, hashlib, json, os, re, shutil, socket, sqlite3, statistics, subprocess, sys, tempfile, time, zlib
+import contextlib, hashlib, json, os, re, shutil, socket, sqlite3, statistics, subprocess, sys, tempfile, time
 from types import SimpleNamespace
 from render import Aim, Column, micros
 from servers import ROOT, binary, ended, free_ports, keys, post
-from tokens import BASE62
+from tokens import well_made
 
 SIZES = (10_000, 100_000, 1_000_000, 10_000_000)
 OF_ONE_OWNER = 1_000
@@ -270,13 +270,8 @@ def owner_id(kind, number):
 
 def text_of(name):
     """A token's text, as well made as any."""
-    body = f"{name:032}" if isinstance(name, int) else hashlib.sha256(name.encode()).hexdigest()[:32]
-    rest, check = zlib.crc32(body.encode()), ""
-    for _ in range(6):
-        rest, digit = divmod(rest, 62)
-        check = BASE62[digit] + check
-    return f"api_prod_{body}{check}"
+    return well_made("api_prod_", f"{name:032}" if isinstance(name, int) else hashlib.sha256(name.encode()).hexdigest()[:32])
 
 
-def digest(text):
-    return hashlib.sha256(text.encode()).digest()
+def digest(of):
+    return hashlib.sha256(of.encode()).digest()

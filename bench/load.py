@@ -9,6 +9,16 @@ CONNECTIONS = 64
 # left of a turn over all tokens, may be on either side.
 UNCOUNTED = CONNECTIONS + 100
 
+# Forward-auth, as nginx asks. What is set beside it reads the same and looks at nothing.
+ASKED = """GET /v1/forward-auth/nginx HTTP/1.1
+Host: rescind
+X-Original-URI: /v1/orders
+X-Original-Method: GET
+X-Real-IP: 127.0.0.1
+X-API-Key: {token}
+
+"""
+
 
 @dataclasses.dataclass
 class Token:

@@ -4,7 +4,7 @@ All that answer for themselves get the same bytes. What stands behind a proxy (t
 request) is a process of its own in each case: a proxy that is its own upstream saves the switches between the two."""
 
 import json, os
-from load import Case, Token, listed, one_round, written
+from load import ASKED, Case, Token, listed, one_round, written
 from render import Aim, Column, Plot, micros, ratio, thousands
 from servers import Rescind, free_ports, keys, nginx, served
 from tokens import key, mixed
@@ -85,15 +85,6 @@ def set_up(settings, scratch):
 KEEPALIVE = "keepalive 128; keepalive_requests 100000000;"
 ORDERS = "GET /v1/orders HTTP/1.1\nHost: api\nX-API-Key: {token}\n\n"
 VERIFY = "POST /v1/verify HTTP/1.1\nHost: rescind\nContent-Type: application/json\n\n"
-# As nginx asks; nginx and hyper read the same and look at nothing.
-ASKED = """GET /v1/forward-auth/nginx HTTP/1.1
-Host: rescind
-X-Original-URI: /v1/orders
-X-Original-Method: GET
-X-Real-IP: 127.0.0.1
-X-API-Key: {token}
-
-"""
 TOLD = ("Subject", "Token-Id", "Token-Kind", "Scopes", "Tenant", "Profile-Id", "Account", "Email", "Body")
 HIDDEN = ("Authorization", "X-API-Key", "lmts-api-key", "lmts-timestamp", "lmts-signature", "lmts-covers", "X-Original-URL", "X-Rewrite-URL")
 

@@ -8,7 +8,7 @@ about that token as fast as one connection can."""
 import os
 import better_auth, openbao, stores
 from concurrent.futures import ThreadPoolExecutor
-from load import written
+from load import ASKED, written
 from peer import Peer
 from render import Aim, Column, Plot, lateness, megabytes, micros, thousands
 from servers import Rescind, keys
@@ -58,16 +58,6 @@ def run(settings, scratch, measured):
         postgres.clear()
 
 
-FORWARD_AUTH = """GET /v1/forward-auth/nginx HTTP/1.1
-Host: rescind
-X-Original-URI: /v1/orders
-X-Original-Method: GET
-X-Real-IP: 127.0.0.1
-X-API-Key: {token}
-
-"""
-
-
 def rescind_one(directory, postgres):
     node = Rescind(os.path.join(directory, "data"), keys(directory))
     return rescind(ONE, "forward-auth, from memory; SQLite, each revocation with its audit entry and an fsync", [node], [node])
@@ -88,7 +78,7 @@ def rescind(name, settings, nodes, servers):
     revokes = (f"POST /v1/tokens/revoke HTTP/1.1\nHost: rescind\nAuthorization: Bearer {nodes[0].admin_token}\n"
                'Content-Type: application/json\n\n{"token":"{token}"}')
     return Peer(name, settings, servers, make, unknown=key, address=nodes[-1].verify, revoker=nodes[0].admin, watched=[node.verify for node in nodes],
-                request=FORWARD_AUTH, revocation=revokes, accepts=200)
+                request=ASKED, revocation=revokes, accepts=200)
 
 
 PEERS = [

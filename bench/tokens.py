@@ -10,12 +10,16 @@ VALID, REVOKED, UNKNOWN = 18, 1, 1
 def key():
     """The text of a partner's key of Rescind, as well made as any: a prefix, 32 characters of base62, and six of their
     CRC-32. Nobody has issued it yet."""
-    body = letters(32)
+    return well_made("lmts_", letters(32))
+
+
+def well_made(prefix, body):
+    """A body of 32 characters of base62, and its check."""
     rest, check = zlib.crc32(body.encode()), ""
     for _ in range(6):
         rest, digit = divmod(rest, 62)
         check = BASE62[digit] + check
-    return f"lmts_{body}{check}"
+    return prefix + body + check
 
 
 def letters(count):

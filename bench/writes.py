@@ -4,7 +4,7 @@ bare commit of the same store: one row into a table of two columns, by SQLite as
 And what logins cost whoever verifies: Argon2id on every core, asked for without end, while tokens are verified."""
 
 import contextlib, json, os, sqlite3, statistics, subprocess, time
-from load import Case, Token, closed, listed, wrote, written
+from load import ASKED, Case, Token, closed, listed, wrote, written
 from render import Aim, Column, Plot, micros, ratio, thousands
 from servers import CLIENT_CORE, Rescind, SERVER_CORE, keys, post
 from tokens import key
@@ -107,11 +107,3 @@ wrk.body = {json.dumps(json.dumps({"email": "nobody@example.com", "password": "n
 ADMIN = "HTTP/1.1\nHost: rescind\nAuthorization: Bearer {admin}\nContent-Type: application/json\n\n"
 REVOKE = "POST /v1/tokens/revoke " + ADMIN + '{"token":"{token}"}'
 CREATE = "POST /v1/tokens " + ADMIN + '{"owner_id":"{id}","kind":"api_key"}'
-ASKED = """GET /v1/forward-auth/nginx HTTP/1.1
-Host: rescind
-X-Original-URI: /v1/orders
-X-Original-Method: GET
-X-Real-IP: 127.0.0.1
-X-API-Key: {token}
-
-"""
