@@ -149,8 +149,10 @@ async fn server_that_stands_still_on_the_way_to_a_commit_is_given_up() {
     let revoking = tokio::spawn(async move { store.revoke(revocation("b"), by(2)).await });
     let waiting = "SELECT pid FROM pg_stat_activity
                    WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    // Within its transaction, `sql` would see for ever who was there when it first asked.
+    let watch = database.client().await;
     let backend = loop {
-        match sql.query(waiting, &[]).await.unwrap().first() {
+        match watch.query(waiting, &[]).await.unwrap().first() {
             Some(row) => break row.get::<_, i32>(0).to_string(),
             None => sleep(Duration::from_millis(5)).await,
         }

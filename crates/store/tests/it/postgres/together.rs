@@ -22,10 +22,12 @@ async fn together(database: &Database, node: &Node, all: Vec<(Revocation, By)>) 
     };
     // The first is taken alone, and holds up the others.
     let first = revoke((revocation("first"), by(2)));
+    // Within its transaction, `sql` would see for ever who waited when it first asked.
+    let watch = database.client().await;
     let waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()
         AND wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE%'";
     timeout(Duration::from_secs(4), async {
-        while sql.query(waits, &[]).await.unwrap().is_empty() {
+        while watch.query(waits, &[]).await.unwrap().is_empty() {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     })
