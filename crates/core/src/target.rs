@@ -58,12 +58,12 @@ pub fn unambiguous_path(target: &str) -> Result<Cow<'_, str>, TargetFault> {
 
 fn check_segments(path: &str) -> Result<(), TargetFault> {
     let inner = path.strip_prefix('/').unwrap_or(path);
-    let last = inner.split('/').count();
-    for (index, segment) in inner.split('/').enumerate() {
+    let mut segments = inner.as_bytes().split(|byte| *byte == b'/').peekable();
+    while let Some(segment) = segments.next() {
         match segment {
             // Only the last may be empty: `/` and a trailing slash.
-            "" if index + 1 < last => return Err(TargetFault::EmptySegment),
-            "." | ".." => return Err(TargetFault::DotSegment),
+            b"" if segments.peek().is_some() => return Err(TargetFault::EmptySegment),
+            b"." | b".." => return Err(TargetFault::DotSegment),
             _ => {}
         }
     }
