@@ -187,7 +187,9 @@ mod tests {
         tokio::task::spawn_blocking(|| ()).await.unwrap();
         let hashing = niceness_of_threads("passwords");
         assert!(!hashing.is_empty());
+        // There is no more of it than 19, and somebody may run the tests with some.
         let others = rustix::process::getpriority_process(None).unwrap();
-        assert!(hashing.iter().all(|niceness| *niceness == others + NICENESS), "{hashing:?}");
+        let niceness = (others + NICENESS).min(19);
+        assert!(hashing.iter().all(|found| *found == niceness), "{hashing:?}");
     }
 }
