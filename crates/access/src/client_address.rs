@@ -10,8 +10,9 @@
 //! that may be used from `10.0.0.0/8` would otherwise work from everywhere behind a proxy in there
 //! that forgot the header. So the list of the trusted should hold proxies, and nobody who asks.
 
-use http::{HeaderMap, HeaderName};
+use http::HeaderName;
 use rescind_core::NetworkSet;
+use rescind_guard::fields::{Fields, text};
 use std::net::{IpAddr, SocketAddr};
 
 /// What proxies say whom they got a request from in.
@@ -27,7 +28,7 @@ pub struct ClientAddress {
 /// Where a request comes from, whose `trusted` are believed. See the module's head.
 pub fn client_address(
     peer: SocketAddr,
-    headers: &HeaderMap,
+    headers: &impl Fields,
     trusted: &NetworkSet,
 ) -> ClientAddress {
     let peer = peer.ip().to_canonical();
@@ -37,9 +38,9 @@ pub fn client_address(
 
 /// The rightmost address in `X-Forwarded-For` that is not trusted; `None` if there is none, or if
 /// what stands there is no address.
-pub fn forwarded_for(headers: &HeaderMap, trusted: &NetworkSet) -> Option<IpAddr> {
-    for line in headers.get_all(X_FORWARDED_FOR).iter().rev() {
-        for element in line.to_str().ok()?.rsplit(',') {
+pub fn forwarded_for(headers: &impl Fields, trusted: &NetworkSet) -> Option<IpAddr> {
+    for line in headers.values(&X_FORWARDED_FOR).rev() {
+        for element in text(line)?.rsplit(',') {
             let address = address(element.trim())?;
             if !trusted.contains(address) {
                 return Some(address);
@@ -72,7 +73,7 @@ fn address(text: &str) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
+    use http::{HeaderMap, HeaderValue};
 
     const PROXIES: [&str; 3] = ["10.0.0.0/8", "192.0.2.1", "2001:db8:ffff::/48"];
 

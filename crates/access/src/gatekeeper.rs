@@ -8,8 +8,8 @@ use http::header;
 use http_body::Body;
 use rescind_core::signature::{Content, SignedRequest};
 use rescind_core::{Demand, Presented, SignedHeaders};
-use rescind_guard::Verified;
 use rescind_guard::credentials::CredentialHeaders;
+use rescind_guard::{Fields, Verified};
 use rescind_node::Verifier;
 use std::error::Error;
 use std::sync::Arc;
@@ -60,7 +60,7 @@ impl Gatekeeper {
     /// By what is at hand: waits for no body.
     pub async fn verify(
         &self,
-        original: &Original<'_>,
+        original: &Original<'_, impl Fields>,
         content: Content<'_>,
         demand: &Demand<'_>,
     ) -> Result<Verified, Refusal> {
@@ -77,7 +77,7 @@ impl Gatekeeper {
     /// longer than `patience`.
     pub async fn verify_reading<B>(
         &self,
-        original: &Original<'_>,
+        original: &Original<'_, impl Fields>,
         patience: Duration,
         body: B,
         sight: Sight,
@@ -124,7 +124,10 @@ impl Gatekeeper {
         self.signed_bodies.set_max(bytes_max);
     }
 
-    fn presented<'r>(&self, original: &Original<'r>) -> Result<Presented<'r>, Refusal> {
+    fn presented<'r>(
+        &self,
+        original: &Original<'r, impl Fields>,
+    ) -> Result<Presented<'r>, Refusal> {
         self.credentials.read(original.headers())?.ok_or(Refusal::NoCredential)
     }
 
@@ -134,7 +137,7 @@ impl Gatekeeper {
 
     async fn worth_reading(
         &self,
-        original: &Original<'_>,
+        original: &Original<'_, impl Fields>,
         signed: &SignedHeaders<'_>,
         demand: &Demand<'_>,
     ) -> Result<(), Refusal> {
@@ -142,7 +145,7 @@ impl Gatekeeper {
         hopeless.map_err(|refusal| Refusal::of(refusal, demand))?;
         // The coding's name is not signed: whoever changes it changes what the signed bytes mean,
         // and a few of them may unfold to gigabytes behind us.
-        if original.headers().contains_key(header::CONTENT_ENCODING) {
+        if original.headers().has(&header::CONTENT_ENCODING) {
             return Err(Refusal::ContentCoding);
         }
         Ok(())
@@ -150,7 +153,7 @@ impl Gatekeeper {
 
     async fn signed(
         &self,
-        original: &Original<'_>,
+        original: &Original<'_, impl Fields>,
         signed: &SignedHeaders<'_>,
         content: Content<'_>,
         demand: &Demand<'_>,

@@ -9,16 +9,16 @@ use std::borrow::Cow;
 
 /// See the module's head.
 #[derive(Clone)]
-pub struct Original<'r> {
+pub struct Original<'r, F = HeaderMap> {
     method: &'r str,
     target: &'r str,
     path: Cow<'r, str>,
-    headers: &'r HeaderMap,
+    headers: &'r F,
 }
 
-impl<'r> Original<'r> {
+impl<'r, F> Original<'r, F> {
     /// `target` is path and query as in the client's request line, byte for byte.
-    pub fn new(method: &'r str, target: &'r str, headers: &'r HeaderMap) -> Result<Self, Refusal> {
+    pub fn new(method: &'r str, target: &'r str, headers: &'r F) -> Result<Self, Refusal> {
         // CONNECT has no path; other methods are names, which is all that is asked of them.
         let named = Method::from_bytes(method.as_bytes()).map_err(|_| Refusal::Form)?;
         if named == Method::CONNECT {
@@ -44,13 +44,13 @@ impl<'r> Original<'r> {
     }
 
     /// As its client sent them.
-    pub fn headers(&self) -> &'r HeaderMap {
+    pub fn headers(&self) -> &'r F {
         self.headers
     }
 }
 
 /// Headers and the query carry secrets.
-impl std::fmt::Debug for Original<'_> {
+impl<F> std::fmt::Debug for Original<'_, F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {}", self.method, self.path)
     }

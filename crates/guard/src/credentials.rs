@@ -5,7 +5,8 @@
 //! headers, reorder them or pass both on, so whichever "first one wins" rule is chosen, the next
 //! program may choose the other.
 
-use http::{HeaderMap, HeaderName, header::AUTHORIZATION};
+use crate::fields::{Fields, text};
+use http::{HeaderName, header::AUTHORIZATION};
 use rescind_core::{Digest, Malformed, Presented, SignedHeaders};
 use sfv::{Dictionary, ListEntry, Parser};
 
@@ -29,7 +30,7 @@ pub struct SigningHeaders {
 /// The one value of `…-covers`.
 const COVERS_DIGEST: &str = "content-digest";
 /// RFC 9530.
-const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
+static CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 /// Longest `Content-Digest` that is read, in bytes; SHA-256 and SHA-512 together have 150.
 const CONTENT_DIGEST_BYTES_MAX: usize = 512;
 
@@ -57,7 +58,7 @@ impl CredentialHeaders {
     }
 
     /// The one credential of a request; `None` if it carries none.
-    pub fn read<'h>(&self, headers: &'h HeaderMap) -> Result<Option<Presented<'h>>, Malformed> {
+    pub fn read<'h>(&self, headers: &'h impl Fields) -> Result<Option<Presented<'h>>, Malformed> {
         let api_key = single(headers, &self.api_key)?;
         let authorization = single(headers, &AUTHORIZATION)?;
         let signed = match &self.signing {
@@ -77,7 +78,7 @@ impl CredentialHeaders {
 /// The three signing headers, all or none, and what they cover.
 fn read_signed<'h>(
     names: &SigningHeaders,
-    headers: &'h HeaderMap,
+    headers: &'h impl Fields,
 ) -> Result<Option<SignedHeaders<'h>>, Malformed> {
     let [key, timestamp, signature, covers] = names.all();
     let covers = single(headers, covers)?;
@@ -100,10 +101,10 @@ fn read_signed<'h>(
 
 /// The value as sent, and the SHA-256 in it: one line of a dictionary of byte sequences (RFC 9530
 /// §2, RFC 9651 §3.2). Other algorithms may stand beside it; whoever checks, checks this one.
-fn content_digest(headers: &HeaderMap) -> Result<(&str, Digest), Malformed> {
-    let mut lines = headers.get_all(CONTENT_DIGEST).iter();
+fn content_digest(headers: &impl Fields) -> Result<(&str, Digest), Malformed> {
+    let mut lines = headers.values(&CONTENT_DIGEST);
     let (Some(line), None) = (lines.next(), lines.next()) else { return Err(Malformed::Covers) };
-    let text = line.to_str().map_err(|_| Malformed::Covers)?;
+    let text = text(line).ok_or(Malformed::Covers)?;
     if text.len() > CONTENT_DIGEST_BYTES_MAX {
         return Err(Malformed::TooLong);
     }
@@ -117,15 +118,18 @@ fn content_digest(headers: &HeaderMap) -> Result<(&str, Digest), Malformed> {
 }
 
 /// The value of a header that may stand at most once. HTTP has already trimmed spaces around it.
-pub fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Malformed> {
-    let mut values = headers.get_all(name).iter();
+pub fn single<'h>(
+    headers: &'h impl Fields,
+    name: &HeaderName,
+) -> Result<Option<&'h str>, Malformed> {
+    let mut values = headers.values(name);
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
         return Err(Malformed::Several);
     }
-    let text = value.to_str().map_err(|_| Malformed::Characters)?;
+    let text = text(value).ok_or(Malformed::Characters)?;
     // No credential of ours contains a comma: this is a joined pair, or nothing we issued.
-    if text.contains(',') && !looks_like_timestamp(text) {
+    if text.as_bytes().contains(&b',') && !looks_like_timestamp(text) {
         return Err(Malformed::Several);
     }
     Ok(Some(text))
@@ -155,7 +159,7 @@ fn looks_like_timestamp(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
+    use http::{HeaderMap, HeaderValue};
     use rstest::rstest;
 
     fn read(pairs: &[(&'static str, &'static str)]) -> Result<Option<&'static str>, Malformed> {

@@ -7,10 +7,12 @@
 
 pub mod clock;
 pub mod credentials;
+pub mod fields;
 mod guard;
 mod index;
 mod usage;
 
 pub use clock::Clock;
+pub use fields::Fields;
 pub use guard::{Guard, Permission, Refusal, Verified};
 pub use index::{Entry, Index};

@@ -2,8 +2,9 @@
 
 use crate::access::Gatekeeper;
 use crate::forward_auth::{self, ForwardAuth};
+use crate::http::fast_path::{Answer, Listed};
 use crate::http::problem::pages;
-use crate::http::{Connection, HeadFault, Routed, Site};
+use crate::http::{Connection, Head, HeadFault, Routed, Site};
 use crate::service::Services;
 use crate::verify::{self, Verify};
 use axum::body::Body;
@@ -32,6 +33,17 @@ pub fn site(
 
 impl Site for Inside {
     const ANSWERS_ARE_SMALL: bool = true;
+    const ANSWERS_HEADS: bool = true;
+
+    /// What nearly every question of a proxy is.
+    async fn answer_head(
+        &self,
+        on: Connection,
+        head: &Head<'_, Listed<'_>>,
+        answer: &mut Answer,
+    ) -> bool {
+        self.forward_auth.answer_head(on, head, answer).await
+    }
 
     /// Past the router: what stands behind each request of somebody's API.
     async fn answer(&self, on: Connection, request: Request<Body>) -> Response {

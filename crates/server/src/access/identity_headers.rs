@@ -5,9 +5,13 @@
 //! Free text is percent-encoded, and the percent sign with it: two different texts never look alike
 //! behind us, and nothing that somebody calls itself can break a header.
 
+use crate::http::fast_path::Answer;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use rescind_core::OwnerKind;
+use rescind_core::{OwnerKind, TenantId, TokenId};
 use rescind_guard::Verified;
+use std::borrow::Cow;
+
+const NONE: HeaderValue = HeaderValue::from_static("");
 
 const SUBJECT: HeaderName = HeaderName::from_static("x-rescind-subject");
 const TOKEN_ID: HeaderName = HeaderName::from_static("x-rescind-token-id");
@@ -19,70 +23,75 @@ const ACCOUNT: HeaderName = HeaderName::from_static("x-rescind-account");
 const EMAIL: HeaderName = HeaderName::from_static("x-rescind-email");
 const BODY: HeaderName = HeaderName::from_static("x-rescind-body");
 
-const NONE: HeaderValue = HeaderValue::from_static("");
-
 /// One field per header, so that none can be forgotten.
-#[derive(Debug)]
-struct Identity {
-    subject: HeaderValue,
-    token_id: HeaderValue,
-    token_kind: HeaderValue,
-    scopes: HeaderValue,
-    tenant: HeaderValue,
-    profile_id: HeaderValue,
-    account: HeaderValue,
-    email: HeaderValue,
+#[derive(Debug, Default)]
+struct Identity<'v> {
+    subject: Value<'v>,
+    token_id: Value<'v>,
+    token_kind: Value<'v>,
+    scopes: Value<'v>,
+    tenant: Value<'v>,
+    profile_id: Value<'v>,
+    account: Value<'v>,
+    email: Value<'v>,
     /// What is known of the request's body.
-    body: HeaderValue,
+    body: Value<'v>,
 }
 
+/// Empty where nothing is known.
+type Value<'v> = Cow<'v, str>;
+
 pub fn insert(headers: &mut HeaderMap, verified: Option<&Verified>) {
-    let pairs = verified.map_or(Identity::NOBODY, Identity::of).pairs();
+    let id = verified.map(|verified| verified.token().id());
+    let pairs = Identity::of(verified.zip(id.as_ref())).pairs();
     headers.reserve(pairs.len());
     for (name, value) in pairs {
-        headers.insert(name, value);
+        // Ids, kinds and scopes are visible ASCII by their types, the rest is encoded: this cannot
+        // fail, and if it did the header would be empty, not the client's.
+        let value = match value {
+            Cow::Borrowed(text) => HeaderValue::from_str(text),
+            Cow::Owned(text) => HeaderValue::try_from(text),
+        };
+        headers.insert(name, value.unwrap_or(NONE));
     }
 }
 
-impl Identity {
-    const NOBODY: Self = Self {
-        subject: NONE,
-        token_id: NONE,
-        token_kind: NONE,
-        scopes: NONE,
-        tenant: NONE,
-        profile_id: NONE,
-        account: NONE,
-        email: NONE,
-        body: NONE,
-    };
+/// The same, written.
+pub fn write(answer: &mut Answer, verified: Option<&Verified>) {
+    let id = verified.map(|verified| verified.token().id());
+    for (name, value) in Identity::of(verified.zip(id.as_ref())).pairs() {
+        answer.field(&name, value.as_bytes());
+    }
+}
 
-    fn of(verified: &Verified) -> Self {
+impl<'v> Identity<'v> {
+    fn of(verified: Option<(&'v Verified, &'v TokenId)>) -> Self {
+        let Some((verified, id)) = verified else { return Self::default() };
         let (token, owner) = (verified.token(), verified.owner());
         Self {
-            subject: value(owner.id.as_str()),
-            token_id: value(token.id().as_str()),
-            token_kind: HeaderValue::from_static(token.kind().as_str()),
+            subject: owner.id.as_str().into(),
+            token_id: id.as_str().into(),
+            token_kind: token.kind().as_str().into(),
             scopes: list(verified.scopes()),
-            tenant: owner.tenant.as_ref().map_or(NONE, |tenant| value(tenant.as_str())),
-            body: HeaderValue::from_static(verified.body().as_str()),
+            tenant: owner.tenant.as_ref().map_or("", TenantId::as_str).into(),
+            body: verified.body().as_str().into(),
             ..Self::of_owner(&owner.kind)
         }
     }
 
-    fn of_owner(kind: &OwnerKind) -> Self {
+    fn of_owner(kind: &'v OwnerKind) -> Self {
         match kind {
-            OwnerKind::User { email, .. } => Self { email: encoded(email), ..Self::NOBODY },
+            OwnerKind::User { email, .. } => Self { email: encoded(email), ..Self::default() },
             OwnerKind::Partner { profile_id, account, .. } => Self {
-                profile_id: HeaderValue::from(*profile_id),
+                profile_id: profile_id.to_string().into(),
                 account: encoded(account),
-                ..Self::NOBODY
+                ..Self::default()
             },
-            OwnerKind::Operator { .. } => Self::NOBODY,
+            OwnerKind::Operator { .. } => Self::default(),
         }
     }
 
-    fn pairs(self) -> [(HeaderName, HeaderValue); 9] {
+    fn pairs(self) -> [(HeaderName, Value<'v>); 9] {
         let Self { subject, token_id, token_kind, scopes, tenant, profile_id, .. } = self;
         let Self { account, email, body, .. } = self;
         [
@@ -99,27 +108,21 @@ impl Identity {
     }
 }
 
-/// Ids, kinds and scopes are visible ASCII by their types, the rest is encoded: this cannot fail,
-/// and if it did the header would be empty, not the client's.
-fn value(text: &str) -> HeaderValue {
-    HeaderValue::from_str(text).unwrap_or(NONE)
-}
-
-fn list<'s>(mut names: impl Iterator<Item = &'s str>) -> HeaderValue {
-    let Some(first) = names.next() else { return NONE };
-    let Some(second) = names.next() else { return value(first) };
+fn list<'s>(mut names: impl Iterator<Item = &'s str>) -> Value<'s> {
+    let Some(first) = names.next() else { return Value::default() };
+    let Some(second) = names.next() else { return first.into() };
     let mut text = format!("{first} {second}");
     for name in names {
         text.push(' ');
         text.push_str(name);
     }
-    HeaderValue::try_from(text).unwrap_or(NONE)
+    text.into()
 }
 
-fn encoded(text: &str) -> HeaderValue {
+fn encoded(text: &str) -> Value<'_> {
     match text.bytes().all(is_plain) {
-        true => value(text),
-        false => HeaderValue::try_from(encode(text)).unwrap_or(NONE),
+        true => text.into(),
+        false => encode(text).into(),
     }
 }
 
@@ -163,12 +166,13 @@ mod tests {
 
     #[test]
     fn user_and_partner_fill_their_own_fields() {
-        let ada = Identity::of_owner(&user("ada@example.org"));
+        let ada = user("ada@example.org");
+        let ada = Identity::of_owner(&ada);
         assert_eq!(ada.email, "ada@example.org");
-        assert_eq!((ada.account, ada.profile_id), (NONE, NONE));
+        assert_eq!((ada.account, ada.profile_id), ("".into(), "".into()));
         let (account, issuer, subject) = ("0xAb".into(), "i".into(), "s".into());
-        let partner =
-            Identity::of_owner(&OwnerKind::Partner { profile_id: 7, account, issuer, subject });
+        let partner = OwnerKind::Partner { profile_id: 7, account, issuer, subject };
+        let partner = Identity::of_owner(&partner);
         assert_eq!(partner.account, "0xAb");
         assert_eq!(partner.profile_id, "7");
         assert_eq!(partner.email, "");

@@ -12,11 +12,12 @@
 
 use crate::http::problem::RETRY_AFTER_OUTAGE;
 use crate::http::{Problem, ProblemType};
-use http::{HeaderMap, HeaderName};
+use http::HeaderName;
+use rescind_guard::fields::{Fields, text};
 use rescind_node::Verifier;
 use rescind_store::Epoch;
 
-pub const MIN_EPOCH: HeaderName = HeaderName::from_static("x-rescind-min-epoch");
+pub static MIN_EPOCH: HeaderName = HeaderName::from_static("x-rescind-min-epoch");
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MinEpochFault {
@@ -27,17 +28,17 @@ pub enum MinEpochFault {
 }
 
 /// Waits, if the headers say so. Whoever asks is inside.
-pub async fn wait(verifier: &Verifier, headers: &HeaderMap) -> Result<(), MinEpochFault> {
+pub async fn wait(verifier: &Verifier, headers: &impl Fields) -> Result<(), MinEpochFault> {
     match read(headers)? {
         Some(epoch) => verifier.reached(epoch).await.map_err(|_| MinEpochFault::Behind),
         None => Ok(()),
     }
 }
 
-fn read(headers: &HeaderMap) -> Result<Option<Epoch>, MinEpochFault> {
-    let mut values = headers.get_all(MIN_EPOCH).iter();
+fn read(headers: &impl Fields) -> Result<Option<Epoch>, MinEpochFault> {
+    let mut values = headers.values(&MIN_EPOCH);
     let Some(value) = values.next() else { return Ok(None) };
-    let digits = value.to_str().ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
+    let digits = text(value).filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
     let epoch = digits.filter(|_| values.next().is_none()).and_then(|text| text.parse().ok());
     epoch.map(Some).ok_or(MinEpochFault::Malformed)
 }
@@ -57,12 +58,12 @@ impl From<MinEpochFault> for Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
+    use http::{HeaderMap, HeaderValue};
 
     fn said(values: &[&str]) -> Result<Option<Epoch>, MinEpochFault> {
         let mut headers = HeaderMap::new();
         for value in values {
-            headers.append(MIN_EPOCH, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+            headers.append(&MIN_EPOCH, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
         read(&headers)
     }

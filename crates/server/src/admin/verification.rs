@@ -35,7 +35,7 @@ impl FromRequestParts<Arc<Admin>> for NewEnough {
 
     async fn from_request_parts(parts: &mut Parts, admin: &Arc<Admin>) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, admin).await?;
-        if parts.headers.contains_key(min_epoch::MIN_EPOCH) {
+        if parts.headers.contains_key(&min_epoch::MIN_EPOCH) {
             caller.server_wide()?;
             min_epoch::wait(&admin.services.verifier, &parts.headers).await?;
         }

@@ -2,8 +2,9 @@
 
 use super::profile::Profile;
 use crate::access::identity_headers;
+use crate::http::fast_path::Answer;
 use crate::http::problem::pages;
-use crate::http::{Problem, no_store};
+use crate::http::{NO_STORE, Problem, no_store};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -20,6 +21,16 @@ pub(super) fn allow(verified: Option<&Verified>, mut headers: HeaderMap) -> Resp
     let mut response = Response::new(Body::empty());
     *response.headers_mut() = headers;
     no_store(response)
+}
+
+/// The same, written.
+pub(super) fn write_allow(verified: Option<&Verified>, answer: &mut Answer) {
+    answer.begin(StatusCode::OK);
+    identity_headers::write(answer, verified);
+    for (name, value) in &NO_STORE {
+        answer.field(name, value.as_bytes());
+    }
+    answer.end(b"");
 }
 
 pub(super) fn deny(profile: &Profile, problem: Problem) -> Response {

@@ -4,9 +4,10 @@ use super::profile::Bodies;
 use super::route::Route;
 use axum::body::Body;
 use bytes::Bytes;
-use http::{HeaderMap, header};
+use http::header;
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt;
+use rescind_guard::Fields;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -26,9 +27,9 @@ pub(super) fn is_announced_in_vain(route: &Route<'_>, body: &Body) -> bool {
 
 /// A body that is read on, and thrown away, when nobody reads it any more. A connection that is
 /// closed with bytes unread is reset, and some proxies then lose the answer that they already have.
-pub(super) fn read_to_its_end(headers: &HeaderMap, body: Body, patience: Duration) -> Body {
+pub(super) fn read_to_its_end(headers: &impl Fields, body: Body, patience: Duration) -> Body {
     // Who expects to be invited sends nothing without it: then closing is right.
-    if body.is_end_stream() || headers.contains_key(header::EXPECT) {
+    if body.is_end_stream() || headers.has(&header::EXPECT) {
         return body;
     }
     Body::new(Kept { body, patience })

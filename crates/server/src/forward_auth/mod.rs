@@ -27,19 +27,20 @@ mod route;
 mod told;
 
 use crate::access::{Gatekeeper, Original, Sight, min_epoch};
-use crate::http::Connection;
+use crate::http::fast_path::{Answer, Listed};
+use crate::http::{Connection, Head};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::any;
 use axum::{Extension, Router};
-use http::request::Parts;
-use http::{Request, Uri};
+use http::Request;
+use http::uri::PathAndQuery;
 use profile::Bodies;
 use refusal::Refusal;
 use rescind_core::signature::Content;
 use rescind_core::{Demand, NetworkSet};
-use rescind_guard::Verified;
+use rescind_guard::{Fields, Verified};
 use route::Route;
 use std::sync::Arc;
 
@@ -75,17 +76,15 @@ impl ForwardAuth {
 
     pub(crate) async fn answer(&self, on: Connection, request: Request<Body>) -> Response {
         let (parts, body) = request.into_parts();
-        let Some(route) = Route::of(&parts.uri) else {
+        let target = parts.uri.path_and_query().map_or("", PathAndQuery::as_str);
+        let Some(route) = Route::of(target) else {
             return answer::no_such_profile();
         };
         let hangs = body::is_announced_in_vain(&route, &body);
-        let decided = self.decide(&route, on, &parts, body).await;
-        let mut response = match decided {
+        let asked = Head { method: parts.method.as_str(), target, fields: &parts.headers };
+        let mut response = match self.decide(&route, on, &asked, body).await {
             Ok(verified) => answer::allow(verified.as_ref(), parts.headers),
-            Err(refusal) => {
-                log(&route, &parts.uri, &refusal);
-                answer::deny(route.profile, refusal.into_problem(&self.gatekeeper))
-            }
+            Err(refusal) => self.deny(&route, &asked, refusal),
         };
         if hangs {
             answer::close(&mut response);
@@ -93,26 +92,55 @@ impl ForwardAuth {
         response
     }
 
+    /// The same of a question without a body, if it is one of ours.
+    pub async fn answer_head(
+        &self,
+        on: Connection,
+        asked: &Head<'_, Listed<'_>>,
+        answer: &mut Answer,
+    ) -> bool {
+        let Some(route) = Route::of(asked.target) else { return false };
+        match self.decide(&route, on, asked, Body::empty()).await {
+            Ok(verified) => answer::write_allow(verified.as_ref(), answer),
+            Err(refusal) => answer.whole(self.deny(&route, asked, refusal)).await,
+        }
+        true
+    }
+
+    /// What a proxy's operator must mend is said aloud; what a client did wrong is not.
+    fn deny(&self, route: &Route<'_>, asked: &Head<'_, impl Fields>, refusal: Refusal) -> Response {
+        // The path without the query, and no header: both may carry secrets.
+        let path = asked.target.split('?').next();
+        let profile = route.profile.name;
+        match refusal.hint() {
+            Some(hint) => {
+                tracing::warn!(profile, path, %refusal, hint, "forward-auth is set up wrongly")
+            }
+            None => tracing::debug!(profile, path, %refusal, "refused"),
+        }
+        answer::deny(route.profile, refusal.into_problem(&self.gatekeeper))
+    }
+
     /// `None` is a preflight: nobody in particular.
     async fn decide(
         &self,
         route: &Route<'_>,
         on: Connection,
-        parts: &Parts,
+        asked: &Head<'_, impl Fields>,
         body: Body,
     ) -> Result<Option<Verified>, Refusal> {
         if !self.trusted_peers.contains(on.peer.ip()) {
             return Err(Refusal::UntrustedPeer);
         }
         let (scopes, own_target) = route.wanted()?;
-        let original = told::original(route.profile, own_target, parts)?;
-        let client = told::client(route.profile, &parts.headers, &self.trusted_peers)?;
+        let original = told::original(route.profile, own_target, asked)?;
+        let client = told::client(route.profile, asked.fields, &self.trusted_peers)?;
         let credentials = self.gatekeeper.credentials();
         if self.allow_preflight && preflight::is_one(&original, credentials) {
             return Ok(None);
         }
         if self.allow_min_epoch {
-            min_epoch::wait(self.gatekeeper.verifier(), &parts.headers).await?;
+            min_epoch::wait(self.gatekeeper.verifier(), asked.fields).await?;
         }
         let demand = Demand { admin: false, scopes: &scopes, client };
         self.verify(route, &original, on, body, &demand).await.map(Some)
@@ -121,7 +149,7 @@ impl ForwardAuth {
     async fn verify(
         &self,
         route: &Route<'_>,
-        original: &Original<'_>,
+        original: &Original<'_, impl Fields>,
         on: Connection,
         body: Body,
         demand: &Demand<'_>,
@@ -136,17 +164,5 @@ impl ForwardAuth {
         let body = body::read_to_its_end(original.headers(), body, patience);
         let reading = self.gatekeeper.verify_reading(original, patience, body, Sight::Copy, demand);
         Ok(reading.await?.0)
-    }
-}
-
-/// What a proxy's operator must mend is said aloud; what a client did wrong is not.
-fn log(route: &Route<'_>, uri: &Uri, refusal: &Refusal) {
-    // The path without the query, and no header: both may carry secrets.
-    let (profile, path) = (route.profile.name, uri.path());
-    match refusal.hint() {
-        Some(hint) => {
-            tracing::warn!(profile, path, %refusal, hint, "forward-auth is set up wrongly")
-        }
-        None => tracing::debug!(profile, path, %refusal, "refused"),
     }
 }

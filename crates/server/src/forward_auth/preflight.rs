@@ -5,7 +5,8 @@
 //! us may take `X-HTTP-Method-Override` for the method, and a body for an order.
 
 use crate::access::Original;
-use http::{HeaderMap, HeaderName, Method, header};
+use http::{HeaderName, Method, header};
+use rescind_guard::Fields;
 use rescind_guard::credentials::CredentialHeaders;
 
 const OVERRIDES: [HeaderName; 3] = [
@@ -14,24 +15,27 @@ const OVERRIDES: [HeaderName; 3] = [
     HeaderName::from_static("x-method-override"),
 ];
 
-pub(crate) fn is_one(original: &Original<'_>, credentials: &CredentialHeaders) -> bool {
+pub(crate) fn is_one(
+    original: &Original<'_, impl Fields>,
+    credentials: &CredentialHeaders,
+) -> bool {
     let headers = original.headers();
-    let has = |name: &HeaderName| headers.contains_key(name);
+    let has = |name: &HeaderName| headers.has(name);
     original.method() == Method::OPTIONS.as_str()
         && has(&header::ORIGIN)
         && has(&header::ACCESS_CONTROL_REQUEST_METHOD)
         && !credentials.names().any(has)
         && !OVERRIDES.iter().any(has)
-        && headers.keys().all(is_plain)
+        && headers.names().all(is_plain)
         && !has_body(headers)
 }
 
 /// `X_HTTP_Method_Override` is the same to some.
-fn is_plain(name: &HeaderName) -> bool {
-    name.as_str().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+fn is_plain(name: &str) -> bool {
+    name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
-fn has_body(headers: &HeaderMap) -> bool {
-    let lengths = headers.get_all(header::CONTENT_LENGTH);
-    headers.contains_key(header::TRANSFER_ENCODING) || lengths.iter().any(|length| length != "0")
+fn has_body(headers: &impl Fields) -> bool {
+    headers.has(&header::TRANSFER_ENCODING)
+        || headers.values(&header::CONTENT_LENGTH).any(|length| length != b"0")
 }

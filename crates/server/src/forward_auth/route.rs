@@ -3,7 +3,6 @@
 
 use super::Refusal;
 use super::profile::{self, Profile, Request};
-use http::Uri;
 use percent_encoding::percent_decode_str;
 use rescind_core::ScopeSet;
 
@@ -17,8 +16,9 @@ pub(super) struct Route<'u> {
 }
 
 impl<'u> Route<'u> {
-    pub(super) fn of(uri: &'u Uri) -> Option<Self> {
-        let (name, rest) = segment(uri.path_and_query()?.as_str().strip_prefix(PREFIX)?);
+    /// By path and query.
+    pub(super) fn of(target: &'u str) -> Option<Self> {
+        let (name, rest) = segment(target.strip_prefix(PREFIX)?);
         Some(Self { profile: profile::by_name(name)?, rest })
     }
 
@@ -63,8 +63,8 @@ mod tests {
 
     /// Profile, scopes and original target of a path below ours.
     fn wanted(path: &str) -> Option<(String, String, Option<String>)> {
-        let uri: Uri = format!("/v1/forward-auth/{path}").parse().unwrap();
-        let route = Route::of(&uri)?;
+        let target = format!("/v1/forward-auth/{path}");
+        let route = Route::of(&target)?;
         let (scopes, target) = route.wanted().ok()?;
         Some((route.profile.name.into(), scopes.join(" "), target.map(Into::into)))
     }

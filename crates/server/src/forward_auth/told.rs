@@ -5,10 +5,11 @@
 use super::Refusal;
 use super::profile::{Client, Profile, Request};
 use crate::access::Original;
+use crate::http::Head;
 use crate::http::client_address::{X_FORWARDED_FOR, forwarded_for};
-use http::request::Parts;
-use http::{HeaderMap, HeaderName};
+use http::HeaderName;
 use rescind_core::NetworkSet;
+use rescind_guard::fields::{Fields, text};
 use std::net::IpAddr;
 
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
@@ -16,24 +17,24 @@ const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const ENVOY_PARTIAL_BODY: HeaderName = HeaderName::from_static("x-envoy-auth-partial-body");
 
 /// `own_target` is set if the target stands in our own request line; then the method does too.
-pub(super) fn original<'r>(
+pub(super) fn original<'r, F: Fields>(
     profile: &Profile,
     own_target: Option<&'r str>,
-    parts: &'r Parts,
-) -> Result<Original<'r>, Refusal> {
+    asked: &Head<'r, F>,
+) -> Result<Original<'r, F>, Refusal> {
     let (method, target) = match (&profile.request, own_target) {
-        (Request::OwnLine, target) => (parts.method.as_str(), target.ok_or(Refusal::NoSuchPath)?),
+        (Request::OwnLine, target) => (asked.method, target.ok_or(Refusal::NoSuchPath)?),
         (Request::Headers { method, target }, _) => {
-            (once(&parts.headers, method)?, once(&parts.headers, target)?)
+            (once(asked.fields, method)?, once(asked.fields, target)?)
         }
     };
-    Ok(Original::new(method, target, &parts.headers)?)
+    Ok(Original::new(method, target, asked.fields)?)
 }
 
 /// Where the request came from; `None` if nobody can say.
 pub(super) fn client(
     profile: &Profile,
-    headers: &HeaderMap,
+    headers: &impl Fields,
     trusted: &NetworkSet,
 ) -> Result<Option<IpAddr>, Refusal> {
     match profile.client {
@@ -42,7 +43,7 @@ pub(super) fn client(
             let address = address.map_err(|_| Refusal::Told { header: X_REAL_IP })?;
             Ok(Some(address.to_canonical()))
         }
-        Client::PerhapsForwardedFor if !headers.contains_key(X_FORWARDED_FOR) => Ok(None),
+        Client::PerhapsForwardedFor if !headers.has(&X_FORWARDED_FOR) => Ok(None),
         Client::ForwardedFor | Client::PerhapsForwardedFor => {
             once(headers, &X_FORWARDED_FOR)?;
             Ok(forwarded_for(headers, trusted))
@@ -52,13 +53,13 @@ pub(super) fn client(
 
 /// Whether the body that came along may be the beginning of a longer one. A signature over the
 /// beginning would hold.
-pub(super) fn is_partial(headers: &HeaderMap) -> bool {
-    headers.get_all(ENVOY_PARTIAL_BODY).iter().any(|value| value != "false")
+pub(super) fn is_partial(headers: &impl Fields) -> bool {
+    headers.values(&ENVOY_PARTIAL_BODY).any(|value| value != b"false")
 }
 
-fn once<'h>(headers: &'h HeaderMap, header: &HeaderName) -> Result<&'h str, Refusal> {
-    let mut values = headers.get_all(header).iter();
+fn once<'h>(headers: &'h impl Fields, header: &HeaderName) -> Result<&'h str, Refusal> {
+    let mut values = headers.values(header);
     let one = values.next().filter(|value| values.next().is_none() && !value.is_empty());
     let told = || Refusal::Told { header: header.clone() };
-    one.ok_or_else(told)?.to_str().map_err(|_| told())
+    text(one.ok_or_else(told)?).ok_or_else(told)
 }

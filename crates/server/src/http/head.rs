@@ -8,6 +8,15 @@
 use super::{Problem, ProblemType};
 use http::{HeaderMap, Request, StatusCode, Version, header};
 
+/// A request without its body.
+#[derive(Clone, Copy)]
+pub struct Head<'r, F = HeaderMap> {
+    pub method: &'r str,
+    /// Path and query.
+    pub target: &'r str,
+    pub fields: &'r F,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HeadFault {
     #[error("the transfer coding is not chunked")]
@@ -16,6 +25,13 @@ pub enum HeadFault {
     Host,
     #[error("the expectation cannot be met")]
     Expectation,
+}
+
+/// Fields and the query carry secrets.
+impl<F> std::fmt::Debug for Head<'_, F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.method)
+    }
 }
 
 pub fn check<B>(request: &Request<B>) -> Result<(), HeadFault> {

@@ -4,8 +4,8 @@
 //! client that drips its header holds a connection for ever. So connections are served here, with a
 //! timer.
 
-use super::head;
 use super::site::Site;
+use super::{fast_path, head};
 use axum::body::Body;
 use axum::response::Response;
 use futures_util::StreamExt;
@@ -15,10 +15,11 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
-use std::io;
+use std::io::{self, Cursor};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::task::TaskTracker;
@@ -44,7 +45,7 @@ pub struct Connection {
 pub struct Limits {
     pub connections_max: usize,
     /// From the first byte that may be sent to the end of the head; also how long a connection may
-    /// idle.
+    /// idle (on the fast path up to a quarter longer).
     pub header_timeout: Duration,
     pub body_timeout: Duration,
 }
@@ -127,8 +128,30 @@ pub(crate) struct Accepted {
 }
 
 async fn serve_connection<S: Site>(accepted: Accepted, site: Arc<S>, limits: Limits) {
-    let Accepted { stream, peer, stop } = accepted;
+    let Accepted { mut stream, peer, stop } = accepted;
     let on = Connection { peer, body_timeout: limits.body_timeout };
+    // In a set of its own it is looked at when it has turned, and not with each byte that comes.
+    let mut stop = FuturesUnordered::from_iter([turned_true(stop)]);
+    if S::ANSWERS_HEADS {
+        let stopped = async { stop.next().await.unwrap_or_default() };
+        let Some(read) = fast_path::serve(&mut stream, on, &*site, limits, stopped).await else {
+            return;
+        };
+        let (rest, to) = stream.into_split();
+        let stream = tokio::io::join(Cursor::new(read).chain(rest), to);
+        serve_with_hyper(stream, on, site, limits, stop).await;
+    } else {
+        serve_with_hyper(stream, on, site, limits, stop).await;
+    }
+}
+
+async fn serve_with_hyper<S: Site>(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    on: Connection,
+    site: Arc<S>,
+    limits: Limits,
+    mut stop: FuturesUnordered<impl Future<Output = ()>>,
+) {
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         answer(Arc::clone(&site), on, request.map(body))
     });
@@ -141,8 +164,6 @@ async fn serve_connection<S: Site>(accepted: Accepted, site: Arc<S>, limits: Lim
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
-    // In a set of its own it is looked at when it has turned, and not with each byte that comes.
-    let mut stop = FuturesUnordered::from_iter([turned_true(stop)]);
     let ended = tokio::select! {
         biased;
         ended = &mut connection => ended,

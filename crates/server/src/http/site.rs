@@ -5,8 +5,9 @@
 //! stand behind each request of an API are asked past the router, and a site says in its `answer`
 //! which they are. The handler is the same on both ways, and so is the answer.
 
+use super::fast_path::{Answer, Listed};
 use super::problem::pages;
-use super::{Connection, HeadFault, Problem};
+use super::{Connection, Head, HeadFault, Problem};
 use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -18,6 +19,20 @@ pub trait Site: Send + Sync + 'static {
     /// Whether answers have a few hundred bytes. Then it is cheaper to copy each into one piece than
     /// to hand it to the kernel in several.
     const ANSWERS_ARE_SMALL: bool = false;
+
+    /// Whether [`Site::answer_head`] is asked.
+    const ANSWERS_HEADS: bool = false;
+
+    /// Answers a request that is all head, as [`Site::answer`] would (see `fast_path`). If it does
+    /// not, it says so, and the connection is hyper's.
+    fn answer_head(
+        &self,
+        _: Connection,
+        _: &Head<'_, Listed<'_>>,
+        _: &mut Answer,
+    ) -> impl Future<Output = bool> + Send {
+        std::future::ready(false)
+    }
 
     /// Answers a request whose head is in order.
     fn answer(

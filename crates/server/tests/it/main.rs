@@ -24,6 +24,7 @@ mod callers;
 mod client_addresses;
 mod counted;
 mod documentation;
+mod fast_path;
 mod forward_auth;
 mod gateway;
 mod grpc;

@@ -11,7 +11,8 @@ use rescind_server::http::Routed;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-const TOLD: &str = "X-Original-Method: GET\r\nX-Original-URI: /a?b\r\nX-Real-IP: 198.51.100.7\r\n";
+pub const TOLD: &str =
+    "X-Original-Method: GET\r\nX-Original-URI: /a?b\r\nX-Real-IP: 198.51.100.7\r\n";
 
 #[tokio::test]
 async fn forward_auth_answers_the_same_past_the_router_and_through_it() {
@@ -53,22 +54,29 @@ async fn problem_past_the_router_has_its_link() {
     assert_eq!(lines[1..=head.len()], head, "{lines:?}");
 }
 
-fn forward_auth_of(server: &Server) -> axum::Router {
+pub fn forward_auth_of(server: &Server) -> axum::Router {
+    forward_auth::router(Arc::new(asked_by_proxies(server).1))
+}
+
+/// Answers from what this server knows.
+pub fn asked_by_proxies(server: &Server) -> (Arc<Gatekeeper>, ForwardAuth) {
     let credentials = CredentialHeaders {
         api_key: HeaderName::from_static("x-api-key"),
         signing: Some(SigningHeaders::with_prefix("lmts").unwrap()),
     };
     let verifier = Arc::clone(&server.services.verifier);
-    forward_auth::router(Arc::new(ForwardAuth {
-        gatekeeper: Arc::new(Gatekeeper::new(verifier, credentials, 1_024)),
+    let gatekeeper = Arc::new(Gatekeeper::new(verifier, credentials, 1_024));
+    let forward_auth = ForwardAuth {
+        gatekeeper: Arc::clone(&gatekeeper),
         trusted_peers: NetworkSet::parse(["127.0.0.1"]).unwrap(),
         allow_preflight: false,
         allow_min_epoch: false,
-    }))
+    };
+    (gatekeeper, forward_auth)
 }
 
 /// In order: HTTP gives none to headers, and hyper puts some of its own before or behind ours.
-fn lines(answer: &str) -> Vec<String> {
+pub fn lines(answer: &str) -> Vec<String> {
     let lines = answer.split("\r\n").filter(|line| !line.starts_with("date: "));
     let mut lines: Vec<_> = lines.map(ToOwned::to_owned).collect();
     lines.sort_unstable();

@@ -2,11 +2,15 @@
 
 use crate::gateway::wire::{Answer, ask};
 use crate::gateway::world::{SHORT, TOKEN, credentials, guard};
+use axum::body::Body;
+use axum::response::Response;
+use http::Request;
 use rescind_core::{Digest, NetworkSet, TokenId};
 use rescind_guard::Guard;
 use rescind_server::access::Gatekeeper;
 use rescind_server::forward_auth::{self, ForwardAuth};
-use rescind_server::http::{Limits, Listener, Routed};
+use rescind_server::http::fast_path::{Answer as HeadAnswer, Listed};
+use rescind_server::http::{Connection, Head, HeadFault, Limits, Listener, Routed, Site};
 use rescind_store::{Change, Follower};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -52,12 +56,13 @@ impl Verifier {
         let guard = Arc::clone(&wishes.guard);
         let asked = Arc::new(rescind_node::Verifier::alone(wishes.guard));
         let gatekeeper = Gatekeeper::new(asked, credentials(), BODY_BYTES_MAX);
-        let router = forward_auth::router(Arc::new(ForwardAuth {
+        let forward_auth = Arc::new(ForwardAuth {
             gatekeeper: Arc::new(gatekeeper),
             trusted_peers: NetworkSet::parse(wishes.trusted_peers.iter().copied()).unwrap(),
             allow_preflight: wishes.allow_preflight,
             allow_min_epoch: false,
-        }));
+        });
+        let routed = Routed::with_problems(forward_auth::router(Arc::clone(&forward_auth)));
         let limits = Limits {
             connections_max: 64,
             header_timeout: Duration::from_secs(30),
@@ -66,7 +71,7 @@ impl Verifier {
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), limits).await.unwrap();
         let address = listener.address().unwrap();
         let (stop, stopped) = watch::channel(false);
-        tokio::spawn(listener.serve(Routed::with_problems(router), stopped));
+        tokio::spawn(listener.serve(PastHyper { forward_auth, routed }, stopped));
         Self { address, guard, _stop: stop }
     }
 
@@ -77,6 +82,33 @@ impl Verifier {
     pub(super) fn revoke_token(&self) {
         let digest = Some(Digest::of(TOKEN.as_bytes()));
         self.guard.apply(Change::Revoked { id: TokenId::parse("tok_reader").unwrap(), digest });
+    }
+}
+
+/// As in the product: past hyper where that is possible.
+struct PastHyper {
+    forward_auth: Arc<ForwardAuth>,
+    routed: Routed,
+}
+
+impl Site for PastHyper {
+    const ANSWERS_HEADS: bool = true;
+
+    async fn answer_head(
+        &self,
+        on: Connection,
+        head: &Head<'_, Listed<'_>>,
+        answer: &mut HeadAnswer,
+    ) -> bool {
+        self.forward_auth.answer_head(on, head, answer).await
+    }
+
+    async fn answer(&self, on: Connection, request: Request<Body>) -> Response {
+        self.routed.answer(on, request).await
+    }
+
+    fn refuse_head(&self, path: &str, fault: HeadFault) -> Response {
+        self.routed.refuse_head(path, fault)
     }
 }
 
