@@ -5,10 +5,10 @@ A part is a module with TITLE, COLUMNS, AIMS, RIVALS and PLOTS (see render.py), 
 calls `measured(case, figures)` for each: any object with a name and settings, and a dictionary of numbers."""
 
 import argparse, datetime, json, os, platform, re, shutil, signal, subprocess, sys, tempfile
-import growth, in_process, over_http, peers, render, writes
+import growth, in_process, layers, over_http, peers, render, writes
 from servers import ROOT, binary, end_all
 
-PARTS = {"in-process": in_process, "http": over_http, "peers": peers, "writes": writes, "growth": growth}
+PARTS = {"in-process": in_process, "http": over_http, "peers": peers, "writes": writes, "growth": growth, "layers": layers}
 
 
 def main():

@@ -75,9 +75,9 @@ def built(name, path=None):
 
 
 class Rescind(Server):
-    """One node with SQLite; or with a file of a connection to PostgreSQL, one of several."""
+    """One node with SQLite; or with a file of a connection to PostgreSQL, one of several. `under` is a command that runs it."""
 
-    def __init__(self, directory, keys_of, upstream=None, postgres=None, name="node-0", more={}):
+    def __init__(self, directory, keys_of, upstream=None, postgres=None, name="node-0", more={}, under=()):
         os.makedirs(directory, 0o700)
         sealing, admin, self.admin_token = keys_of
         public, verify, operators, peers = free_ports(4)
@@ -91,7 +91,7 @@ class Rescind(Server):
                      } if postgres else {"store.path": directory}
         settings |= more
         flags = [flag for key, value in settings.items() for flag in ("--set", f"{key}={value}")]
-        super().__init__([start([binary(), "serve", *flags], os.path.join(directory, "log"), TOKIO_WORKER_THREADS="1")])
+        super().__init__([start([*under, binary(), "serve", *flags], os.path.join(directory, "log"), TOKIO_WORKER_THREADS="1")])
         self.public, self.verify = f"127.0.0.1:{public}", f"127.0.0.1:{verify}"
         self.admin, self.admin_url = f"127.0.0.1:{operators}", f"http://127.0.0.1:{operators}"
         listening(self.processes[0], operators)
