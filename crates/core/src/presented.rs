@@ -57,7 +57,8 @@ impl<'a> Presented<'a> {
         match text.len() {
             0 => Err(Malformed::Empty),
             1..=BEARER_BYTES_MAX => {
-                if text.bytes().all(is_of_a_b64token) {
+                // All of them are looked at, for a branch at each takes three times as long.
+                if text.bytes().fold(true, |good, byte| good & is_of_a_b64token(byte)) {
                     Ok(Self::Bearer(text))
                 } else {
                     Err(Malformed::Characters)
