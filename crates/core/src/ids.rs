@@ -101,12 +101,21 @@ impl TokenId {
     /// The id that was split so.
     pub fn join(start: &str, tail: Option<IdTail>) -> Self {
         let mut text = String::with_capacity(start.len() + IdTail::CHARS);
-        text.push_str(start);
-        if let Some(IdTail(tail)) = tail {
-            URL_SAFE_NO_PAD.encode_string(tail, &mut text);
-        }
+        Self::write_joined(start, tail, &mut text);
         debug_assert!(Self::parse(&text).is_ok(), "not from an id");
         Self(text.into())
+    }
+
+    /// Writes the id that was split so to the end of `text`.
+    pub fn write_joined(start: &str, tail: Option<IdTail>, text: &mut String) {
+        text.push_str(start);
+        if let Some(IdTail(tail)) = tail {
+            // Into a `String`, the encoder goes by way of a buffer of a kibibyte.
+            let mut chars = [0; IdTail::CHARS];
+            let written = URL_SAFE_NO_PAD.encode_slice(tail, &mut chars);
+            debug_assert_eq!(written, Ok(IdTail::CHARS), "four characters for three bytes");
+            text.push_str(str::from_utf8(&chars).unwrap_or_default());
+        }
     }
 }
 

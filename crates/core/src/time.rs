@@ -2,6 +2,7 @@
 
 use alloc::string::{String, ToString};
 use core::fmt;
+use jiff::fmt::temporal::DateTimePrinter;
 
 /// Longest timestamp text that is looked at. ISO 8601 with nine fraction digits and an offset has
 /// 35 characters; clients send fractions of any length, so there is room for more.
@@ -69,14 +70,24 @@ impl Timestamp {
 
     /// `2026-03-23T12:34:56.789Z`, as Limitless Exchange writes dates.
     pub fn to_rfc3339_millis(self) -> String {
-        self.format("%Y-%m-%dT%H:%M:%S.%3fZ")
+        let mut text = String::with_capacity("2026-03-23T12:34:56.789Z".len());
+        self.write_rfc3339_millis(&mut text);
+        text
+    }
+
+    /// The same to the end of `text`.
+    pub fn write_rfc3339_millis(self, text: &mut String) {
+        const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
+        // A `String` takes whatever is written.
+        let _ = PRINTER.print_timestamp(&self.instant(), text);
     }
 
     fn format(self, pattern: &str) -> String {
-        jiff::Timestamp::from_millisecond(self.0)
-            .unwrap_or(jiff::Timestamp::MAX)
-            .strftime(pattern)
-            .to_string()
+        self.instant().strftime(pattern).to_string()
+    }
+
+    fn instant(self) -> jiff::Timestamp {
+        jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::MAX)
     }
 }
 
@@ -220,6 +231,8 @@ mod tests {
             prop_assert_eq!(Timestamp::parse(&time.to_rfc3339_millis()), Ok(time));
             let second = Timestamp::parse(&time.to_rfc3339_seconds()).unwrap();
             prop_assert_eq!(second.as_millis(), millis.div_euclid(1000) * 1000);
+            let pattern = time.format("%Y-%m-%dT%H:%M:%S.%3fZ");
+            prop_assert_eq!(time.to_rfc3339_millis(), pattern);
         }
 
         #[test]

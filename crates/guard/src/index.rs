@@ -48,6 +48,11 @@ impl Entry {
         self.grant.id(self.id_tail)
     }
 
+    /// The same without a copy of its own.
+    pub fn write_id(&self, text: &mut String) {
+        self.grant.write_id(self.id_tail, text);
+    }
+
     pub fn kind(&self) -> TokenKind {
         self.grant.kind
     }

@@ -50,6 +50,10 @@ impl Grant {
         TokenId::join(&self.id_start, self.id_has_tail.then_some(tail))
     }
 
+    pub(super) fn write_id(&self, tail: IdTail, text: &mut String) {
+        TokenId::write_joined(&self.id_start, self.id_has_tail.then_some(tail), text);
+    }
+
     pub(super) fn expires_at(&self, issued_at: Timestamp) -> Option<Timestamp> {
         self.lifetime.map(|lifetime| issued_at.plus_millis(lifetime))
     }
