@@ -377,6 +377,29 @@ async fn every_answer_and_every_fetch_is_counted_once() {
     assert_eq!(Verifier::alone(Arc::clone(&scene.house.guard)).fetches(), None);
 }
 
+/// What has to be waited for is left to be asked again, and only then counted.
+#[tokio::test]
+async fn only_what_memory_knows_is_answered_at_once() {
+    let scene = Scene::new();
+    let (scopes, (_, known)) = (ScopeSet::default(), scene.house.issue(&[], None));
+    let at_once = |verifier: &Verifier, plain: &Plain| {
+        let answer = verifier.bearer_at_once(plain.expose(), &demand(&scopes));
+        answer.map(|answer| answer.map(drop))
+    };
+    let elsewhere = scene.made_elsewhere();
+    assert_eq!(at_once(&scene.verifier, &known), Some(Ok(())));
+    assert_eq!(at_once(&scene.verifier, &elsewhere), None);
+    let asked = Verifications { accepted: 1, refused: 0, unanswered: 0 };
+    assert_eq!((scene.verifier.verifications(), scene.asked()), (asked, 0));
+    assert_eq!(scene.ask(&elsewhere).await, Ok(()));
+    assert_eq!(at_once(&scene.verifier, &elsewhere), Some(Ok(())));
+    let alone = Verifier::alone(Arc::clone(&scene.house.guard));
+    assert_eq!(at_once(&alone, &made_up()), Some(Err(UNKNOWN)));
+    assert_eq!(alone.verifications(), Verifications { accepted: 0, refused: 1, unanswered: 0 });
+    scene.house.guard.close();
+    assert_eq!(at_once(&scene.verifier, &known), Some(Err(Refusal::Sealed)));
+}
+
 /// Whoever comes in passing is not taken for two, on whichever thread.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn counts_of_all_threads_add_up() {

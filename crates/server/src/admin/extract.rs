@@ -2,9 +2,11 @@
 
 use super::Admin;
 use super::caller::{still_stands, unauthorized};
-use crate::http::{BodyError, Problem, ProblemType, read_json};
+use crate::http::body::{Bounds, parse_json, read_json_text};
+use crate::http::{BodyError, Problem, ProblemType};
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use bytes::Bytes;
 use http::StatusCode;
 use http::request::Parts;
 use rescind_core::{NetworkSet, OwnerId, ScopeSet, TenantId, TokenId};
@@ -19,8 +21,20 @@ impl<T: DeserializeOwned + Send> FromRequest<Arc<Admin>> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, admin: &Arc<Admin>) -> Result<Self, Problem> {
+        let JsonText(text) = JsonText::from_request(request, admin).await?;
+        Ok(Self(parse_json(&text)?))
+    }
+}
+
+/// The same unparsed, to be borrowed from.
+pub(super) struct JsonText(pub(super) Bytes);
+
+impl FromRequest<Arc<Admin>> for JsonText {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, admin: &Arc<Admin>) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        let read = read_json(&parts, body).await;
+        let read = read_json_text(&parts.headers, body, Bounds::on(&parts.extensions)).await;
         still_stands(&parts, admin).await?;
         Ok(Self(read?))
     }

@@ -2,11 +2,12 @@
 
 use super::Admin;
 use super::caller::{Caller, Read};
-use super::extract::Json;
+use super::extract::JsonText;
 use crate::access::min_epoch;
 use crate::http::Problem;
+use crate::http::body::parse_json;
 use crate::http::listener::HEADERS_MAX;
-use crate::verify::{QUESTIONS_MAX, VerifyRequest, answer};
+use crate::verify::{QUESTIONS_MAX, answer};
 use axum::extract::{FromRequestParts, State};
 use axum::response::Response;
 use http::request::Parts;
@@ -73,10 +74,10 @@ struct MinEpochHeader {
 async fn verify(
     State(admin): State<Arc<Admin>>,
     NewEnough(caller): NewEnough,
-    Json(request): Json<VerifyRequest>,
+    JsonText(text): JsonText,
 ) -> Result<Response, Problem> {
     let within = caller.operator().tenant.as_ref();
-    answer(&admin.services.verifier, &admin.gatekeeper, request, within).await
+    answer(&admin.services.verifier, &admin.gatekeeper, parse_json(&text)?, within).await
 }
 
 /// Written out: these are shapes of which one holds, and the types behind them belong to a listener

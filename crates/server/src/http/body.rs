@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Extensions, HeaderMap, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde::de::DeserializeOwned;
+use serde::de::{Deserialize, DeserializeOwned};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
@@ -109,13 +109,22 @@ pub async fn read_json_within<T: DeserializeOwned>(
     body: Body,
     bounds: Bounds,
 ) -> Result<T, BodyError> {
+    parse_json(&read_json_text(headers, body, bounds).await?)
+}
+
+/// The same unparsed, for [`parse_json`] to borrow from.
+pub async fn read_json_text(
+    headers: &HeaderMap,
+    body: Body,
+    bounds: Bounds,
+) -> Result<Bytes, BodyError> {
     if !is_json(headers) {
         return Err(BodyError::ContentType);
     }
-    parse_json(&read_body_within(headers, body, bounds).await?)
+    read_body_within(headers, body, bounds).await
 }
 
-pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, BodyError> {
+pub fn parse_json<'b, T: Deserialize<'b>>(bytes: &'b [u8]) -> Result<T, BodyError> {
     let parsed = serde_json::from_slice(bytes);
     let parsed = parsed.map_err(|error| BodyError::Json(describe(&error)))?;
     // serde takes an array of a struct's fields, without their names, for the struct.

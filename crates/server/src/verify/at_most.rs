@@ -24,7 +24,8 @@ impl<'de, T: Deserialize<'de>, const MOST: usize> Visitor<'de> for Items<T, MOST
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Vec<T>, A::Error> {
-        let mut items = Vec::new();
+        // Several are sent by whoever has many, and to grow would move them about.
+        let mut items = Vec::with_capacity(MOST);
         while let Some(item) = sequence.next_element()? {
             if items.len() == MOST {
                 return Err(A::Error::invalid_length(MOST + 1, &self));

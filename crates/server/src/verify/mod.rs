@@ -16,7 +16,7 @@ pub use health::{health_of, liveness, readiness_of};
 pub use question::{QUESTIONS_MAX, VerifyRequest};
 
 use crate::access::{Gatekeeper, min_epoch};
-use crate::http::body::{Bounds, read_json_within};
+use crate::http::body::{Bounds, parse_json, read_json_text};
 use crate::http::problem::pages;
 use crate::http::{Connection, Problem, no_store};
 use crate::service::Services;
@@ -29,14 +29,10 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use http::{HeaderValue, Request, header};
 use http_body::Body as _;
-use question::Questions;
+use question::{Question, Questions};
 use rescind_core::TenantId;
 use rescind_node::Verifier;
-use serde::Serialize;
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 use tokio::sync::Semaphore;
 use verdict::Verdict;
 
@@ -57,11 +53,6 @@ pub(crate) struct Verify {
     gatekeeper: Arc<Gatekeeper>,
     /// KiB that questions may still take.
     room: Semaphore,
-}
-
-#[derive(Serialize)]
-struct Results {
-    results: Vec<Verdict>,
 }
 
 /// Everything here but forward-auth.
@@ -99,8 +90,8 @@ impl Verify {
         let kib = kib_at_most(&body);
         let _room = self.room.try_acquire_many(kib).map_err(|_| Problem::unavailable())?;
         let bounds = Bounds { bytes_max: VERIFY_BYTES_MAX, patience: on.body_timeout };
-        let asked = read_json_within(&parts.headers, body, bounds).await?;
-        answer(&self.verifier, &self.gatekeeper, asked, None).await
+        let text = read_json_text(&parts.headers, body, bounds).await?;
+        answer(&self.verifier, &self.gatekeeper, parse_json(&text)?, None).await
     }
 }
 
@@ -112,65 +103,64 @@ impl Verify {
 pub async fn answer(
     verifier: &Verifier,
     gatekeeper: &Gatekeeper,
-    asked: VerifyRequest,
+    asked: VerifyRequest<'_>,
     within: Option<&TenantId>,
 ) -> Result<Response, Problem> {
     let verdict = |question| verdict::on(verifier, gatekeeper, question, within);
     Ok(no_store(match asked.questions()? {
-        Questions::One(question) => json(&verdict(question).await?, VERDICT_BYTES),
+        Questions::One(question) => {
+            let mut text = String::with_capacity(VERDICT_BYTES);
+            verdict(question).await?.write(&mut text);
+            json(text)
+        }
         Questions::Several(questions) => {
-            let bytes = VERDICT_BYTES * questions.len();
-            let results = together(questions.into_iter().map(verdict)).await?;
-            json(&Results { results }, bytes)
+            let at_once = |question: &_| verdict::at_once(verifier, question, within);
+            json(results(&together(questions, at_once, verdict).await?))
         }
     }))
 }
 
 /// Waits for all. Memory answers when it is asked, so that most leave nothing behind; those that
 /// must be looked for are, together.
-async fn together<F>(asked: impl ExactSizeIterator<Item = F>) -> Result<Vec<Verdict>, Problem>
+async fn together<'b, F>(
+    questions: Vec<Question<'b>>,
+    at_once: impl Fn(&Question<'b>) -> Option<Result<Verdict, Problem>>,
+    verdict: impl Fn(Question<'b>) -> F,
+) -> Result<Vec<Option<Verdict>>, Problem>
 where
     F: Future<Output = Result<Verdict, Problem>>,
 {
-    let mut verdicts = Vec::with_capacity(asked.len());
+    let mut verdicts = Vec::with_capacity(questions.len());
     let mut waiting = FuturesUnordered::new();
-    let mut place = None;
-    for (index, asking) in asked.enumerate() {
-        let mut asking = put(&mut place, asking);
-        match poll_fn(|cx| Poll::Ready(asking.as_mut().poll(cx))).await {
-            Poll::Ready(verdict) => {
-                verdicts.push(Some(verdict?));
-                place = Some(asking);
-            }
-            Poll::Pending => {
-                verdicts.push(None);
-                waiting.push(asking.map(move |verdict| (index, verdict)));
-            }
+    for (index, question) in questions.into_iter().enumerate() {
+        let known = at_once(&question).transpose()?;
+        if known.is_none() {
+            waiting.push(verdict(question).map(move |verdict| (index, verdict)));
         }
+        verdicts.push(known);
     }
     while let Some((index, verdict)) = waiting.next().await {
         if let Some(place) = verdicts.get_mut(index) {
             *place = Some(verdict?);
         }
     }
-    Ok(verdicts.into_iter().flatten().collect())
+    Ok(verdicts)
 }
 
-/// Into the place of one that has ended, if there is one.
-fn put<F>(place: &mut Option<Pin<Box<F>>>, future: F) -> Pin<Box<F>> {
-    match place.take() {
-        Some(mut place) => {
-            place.set(future);
-            place
+fn results(verdicts: &[Option<Verdict>]) -> String {
+    let mut text = String::with_capacity(VERDICT_BYTES * verdicts.len());
+    text.push_str(r#"{"results":["#);
+    for (index, verdict) in verdicts.iter().flatten().enumerate() {
+        if index > 0 {
+            text.push(',');
         }
-        None => Box::pin(future),
+        verdict.write(&mut text);
     }
+    text.push_str("]}");
+    text
 }
 
-fn json(value: &impl Serialize, bytes_likely: usize) -> Response {
-    let mut text = Vec::with_capacity(bytes_likely);
-    // Strings, numbers and lists: writing them cannot fail, and half of it would be no JSON.
-    let _ = serde_json::to_writer(&mut text, value);
+fn json(text: String) -> Response {
     let mut response = Response::new(Body::from(text));
     response.headers_mut().insert(header::CONTENT_TYPE, JSON);
     response

@@ -7,8 +7,9 @@
 use super::at_most::AtMost;
 use super::whole_request::{ReceivedRequest, WholeRequest};
 use crate::http::Problem;
-use rescind_core::ScopeSet;
+use rescind_core::{Demand, ScopeSet};
 use serde::Deserialize;
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 /// Most questions in one request.
@@ -17,44 +18,54 @@ pub const QUESTIONS_MAX: usize = 100;
 /// The body. Its token stays unseen: it prints its own name.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct VerifyRequest {
-    token: Option<String>,
+pub struct VerifyRequest<'b> {
+    #[serde(borrow)]
+    token: Option<Text<'b>>,
     request: Option<Box<WholeRequest>>,
-    #[serde(default)]
-    scopes: Vec<String>,
-    client_address: Option<String>,
-    items: Option<AtMost<Item, QUESTIONS_MAX>>,
+    #[serde(borrow, default)]
+    scopes: Vec<Text<'b>>,
+    #[serde(borrow)]
+    client_address: Option<Text<'b>>,
+    #[serde(borrow)]
+    items: Option<AtMost<Item<'b>, QUESTIONS_MAX>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Item {
-    token: Option<String>,
+struct Item<'b> {
+    #[serde(borrow)]
+    token: Option<Text<'b>>,
     request: Option<Box<WholeRequest>>,
-    #[serde(default)]
-    scopes: Vec<String>,
-    client_address: Option<String>,
+    #[serde(borrow, default)]
+    scopes: Vec<Text<'b>>,
+    #[serde(borrow)]
+    client_address: Option<Text<'b>>,
 }
 
-pub(super) enum Questions {
-    One(Question),
-    Several(Vec<Question>),
+/// Where it stands in the body, unless something in it is escaped. serde borrows no `Option<Cow>`.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Text<'b>(#[serde(borrow)] Cow<'b, str>);
+
+pub(super) enum Questions<'b> {
+    One(Question<'b>),
+    Several(Vec<Question<'b>>),
 }
 
 /// One question, readable.
-pub(super) struct Question {
-    pub(super) about: About,
-    pub(super) scopes: ScopeSet,
-    pub(super) client: Option<IpAddr>,
+pub(super) struct Question<'b> {
+    pub(super) about: About<'b>,
+    scopes: ScopeSet,
+    client: Option<IpAddr>,
 }
 
-pub(super) enum About {
-    Token(String),
+pub(super) enum About<'b> {
+    Token(Cow<'b, str>),
     Request(Box<ReceivedRequest>),
 }
 
-impl VerifyRequest {
-    pub(super) fn questions(self) -> Result<Questions, Problem> {
+impl<'b> VerifyRequest<'b> {
+    pub(super) fn questions(self) -> Result<Questions<'b>, Problem> {
         let Self { token, request, scopes, client_address, items } = self;
         let Some(AtMost(items)) = items else {
             let item = Item { token, request, scopes, client_address };
@@ -74,15 +85,15 @@ impl VerifyRequest {
     }
 }
 
-impl Item {
-    fn question(self) -> Result<Question, String> {
+impl<'b> Item<'b> {
+    fn question(self) -> Result<Question<'b>, String> {
         let about = match (self.token, self.request) {
-            (Some(token), None) => About::Token(token),
+            (Some(Text(token)), None) => About::Token(token),
             (None, Some(request)) => About::Request(Box::new(request.received()?)),
             _ => return Err("Send either token or request.".into()),
         };
-        let scopes = ScopeSet::parse(self.scopes.iter().map(String::as_str));
-        let client = self.client_address.map(|text| text.parse()).transpose();
+        let scopes = ScopeSet::parse(self.scopes.iter().map(|Text(name)| &**name));
+        let client = self.client_address.map(|Text(text)| text.parse()).transpose();
         Ok(Question {
             about,
             scopes: scopes.map_err(|fault| format!("scopes: {fault}."))?,
@@ -91,7 +102,13 @@ impl Item {
     }
 }
 
-impl std::fmt::Debug for VerifyRequest {
+impl Question<'_> {
+    pub(super) fn demand(&self) -> Demand<'_> {
+        Demand { admin: false, scopes: &self.scopes, client: self.client }
+    }
+}
+
+impl std::fmt::Debug for VerifyRequest<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("VerifyRequest")
     }

@@ -8,7 +8,6 @@ use crate::http::problem::{ProblemType, RETRY_AFTER_TOO_MANY_NEW};
 use rescind_core::{Demand, Denial, Malformed, Presented, TenantId};
 use rescind_guard::Verified;
 use rescind_node::Verifier;
-use serde::{Serialize, Serializer};
 
 pub(super) enum Verdict {
     Valid(Verified),
@@ -19,20 +18,30 @@ pub(super) enum Verdict {
 pub(super) async fn on(
     verifier: &Verifier,
     gatekeeper: &Gatekeeper,
-    question: Question,
+    question: Question<'_>,
     within: Option<&TenantId>,
 ) -> Result<Verdict, Problem> {
-    let demand = Demand { admin: false, scopes: &question.scopes, client: question.client };
+    let demand = question.demand();
     let verified = match &question.about {
         About::Token(text) => token(verifier, text, &demand).await,
         // In a box, because it is rare, and each of a hundred questions would have to hold it.
         About::Request(request) => Box::pin(whole(gatekeeper, request, &demand)).await,
     };
-    Ok(match verified {
-        Ok(verified) if is_within(&verified, within) => Verdict::Valid(verified),
-        Ok(_) => Verdict::Invalid(Denial::Unknown.as_str()),
-        Err(refusal) => Verdict::Invalid(reason(refusal, within)?),
-    })
+    Verdict::of(verified, within)
+}
+
+/// The same about a token, if memory has the answer; otherwise [`on`] is yet to be asked.
+pub(super) fn at_once(
+    verifier: &Verifier,
+    question: &Question<'_>,
+    within: Option<&TenantId>,
+) -> Option<Result<Verdict, Problem>> {
+    let About::Token(text) = &question.about else { return None };
+    let verified = match bearer(text) {
+        Ok(text) => verifier.bearer_at_once(text, &question.demand())?.map_err(refusal),
+        Err(refusal) => Err(refusal),
+    };
+    Some(Verdict::of(verified, within))
 }
 
 /// Whether somebody who may see only this tenant may see this token.
@@ -41,14 +50,22 @@ pub(super) fn is_within(verified: &Verified, tenant: Option<&TenantId>) -> bool 
 }
 
 async fn token(verifier: &Verifier, text: &str, demand: &Demand<'_>) -> Result<Verified, Refusal> {
-    let Presented::Bearer(text) = Presented::bearer(text)? else {
-        return Err(Refusal::NoCredential);
-    };
-    verifier.bearer(text, demand).await.map_err(|refusal| match refusal {
+    verifier.bearer(bearer(text)?, demand).await.map_err(refusal)
+}
+
+fn bearer(text: &str) -> Result<&str, Refusal> {
+    match Presented::bearer(text)? {
+        Presented::Bearer(text) => Ok(text),
+        Presented::Signed(_) => Err(Refusal::NoCredential),
+    }
+}
+
+fn refusal(refusal: rescind_guard::Refusal) -> Refusal {
+    match refusal {
         rescind_guard::Refusal::Denied(denial) => Refusal::Denied(denial),
         rescind_guard::Refusal::Sealed => Refusal::Sealed,
         rescind_guard::Refusal::TooManyNew => Refusal::TooManyNew,
-    })
+    }
 }
 
 async fn whole(
@@ -85,50 +102,48 @@ fn reason(refusal: Refusal, within: Option<&TenantId>) -> Result<&'static str, P
     })
 }
 
-#[derive(Serialize)]
-struct Valid<'a> {
-    valid: bool,
-    token_id: &'a str,
-    owner_id: &'a str,
-    kind: &'static str,
-    scopes: Scopes<'a>,
-    expires_at: Option<String>,
-    body: &'static str,
-}
-
-struct Scopes<'a>(&'a Verified);
-
-impl Serialize for Scopes<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.scopes())
+impl Verdict {
+    fn of(verified: Result<Verified, Refusal>, within: Option<&TenantId>) -> Result<Self, Problem> {
+        Ok(match verified {
+            Ok(verified) if is_within(&verified, within) => Self::Valid(verified),
+            Ok(_) => Self::Invalid(Denial::Unknown.as_str()),
+            Err(refusal) => Self::Invalid(reason(refusal, within)?),
+        })
     }
-}
 
-#[derive(Serialize)]
-struct Invalid {
-    valid: bool,
-    reason: &'static str,
-}
-
-impl Serialize for Verdict {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let verified = match self {
-            Self::Valid(verified) => verified,
+    /// As JSON. A serializer would look into each text for what has to be escaped, and in words, ids,
+    /// names of scopes and times there is no such thing.
+    pub(super) fn write(&self, text: &mut String) {
+        match self {
+            Self::Valid(verified) => write_valid(verified, text),
             Self::Invalid(reason) => {
-                return Invalid { valid: false, reason }.serialize(serializer);
+                push(text, [r#"{"valid":false,"reason":""#, reason, r#""}"#]);
             }
-        };
-        let token = verified.token();
-        let id = token.id();
-        let valid = Valid {
-            valid: true,
-            token_id: id.as_str(),
-            owner_id: verified.owner().id.as_str(),
-            kind: token.kind().as_str(),
-            scopes: Scopes(verified),
-            expires_at: token.expires_at().map(|at| at.to_rfc3339_millis()),
-            body: verified.body().as_str(),
-        };
-        valid.serialize(serializer)
+        }
     }
+}
+
+fn write_valid(verified: &Verified, text: &mut String) {
+    let (token, owner) = (verified.token(), verified.owner());
+    text.push_str(r#"{"valid":true,"token_id":""#);
+    token.write_id(text);
+    push(text, [r#"","owner_id":""#, owner.id.as_str(), r#"","kind":""#, token.kind().as_str()]);
+    text.push_str(r#"","scopes":["#);
+    for (index, scope) in verified.scopes().enumerate() {
+        push(text, [if index == 0 { "\"" } else { ",\"" }, scope, "\""]);
+    }
+    text.push_str(r#"],"expires_at":"#);
+    match token.expires_at() {
+        Some(end) => {
+            text.push('"');
+            end.write_rfc3339_millis(text);
+            text.push('"');
+        }
+        None => text.push_str("null"),
+    }
+    push(text, [r#","body":""#, verified.body().as_str(), r#""}"#]);
+}
+
+fn push<const PARTS: usize>(text: &mut String, parts: [&str; PARTS]) {
+    parts.into_iter().for_each(|part| text.push_str(part));
 }

@@ -11,8 +11,9 @@ use rescind_core::{Digest, NetworkSet, TenantId};
 use rescind_guard::Clock;
 use rescind_guard::credentials::CredentialHeaders;
 use rescind_server::access::Gatekeeper;
-use rescind_server::verify::{self, QUESTIONS_MAX, VERIFY_BYTES_MAX};
+use rescind_server::verify::{self, QUESTIONS_MAX, VERIFY_BYTES_MAX, VerifyRequest};
 use rescind_store::Follower;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -200,6 +201,39 @@ async fn many_questions_are_answered_one_by_one_and_in_order() {
     assert_eq!(ask(&server, &json!({ "token": token })).await.expect(200).json, alone.take());
 }
 
+/// They are written by hand. A question whose text is escaped is the same question.
+#[tokio::test]
+async fn bytes_of_an_answer_are_those_of_a_serializer() {
+    let server = Server::start().await;
+    let signer = server.derive("did:x:1").await;
+    let question = signed(&server, &signer, BODY);
+    let partner = ask(&server, &question).await.expect(200).text("owner_id");
+    let owner = server.user_in("tenant_1", "ada@example.com").await;
+    let wishes = json!({ "scopes": ["write", "read"], "expires_in_seconds": 60 });
+    let made = server.token_of(&owner, wishes).await;
+    let (id, escaped) = (made.text("id"), made.text("token").replace('_', "\\u005f"));
+    let body = format!(r#"{{"items":[{question},{{"token":"{escaped}"}},{{"token":"x"}}]}}"#);
+    let asked = server.http.post(format!("{}/v1/verify", server.verify)).body(body);
+    let answer = asked.header("content-type", "application/json").send().await.unwrap();
+    let valid = |id: &str, owner: &str, rest: &str| {
+        format!(r#"{{"valid":true,"token_id":"{id}","owner_id":"{owner}",{rest}}}"#)
+    };
+    let results = [
+        valid(
+            &signer.id,
+            &partner,
+            r#""kind":"signing","scopes":["trading"],"expires_at":null,"body":"verified""#,
+        ),
+        valid(
+            &id,
+            &owner,
+            r#""kind":"bearer","scopes":["read","write"],"expires_at":"2026-03-23T12:01:00.000Z","body":"unsigned""#,
+        ),
+        r#"{"valid":false,"reason":"unknown"}"#.into(),
+    ];
+    assert_eq!(answer.text().await.unwrap(), format!(r#"{{"results":[{}]}}"#, results.join(",")));
+}
+
 #[tokio::test]
 async fn so_many_questions_are_taken_and_one_more_is_not() {
     let server = Server::start().await;
@@ -367,7 +401,7 @@ async fn asker_of_one_tenant_learns_nothing_of_another_tenants_token() {
     let credentials = CredentialHeaders { api_key, signing: None };
     let gatekeeper = Gatekeeper::new(verifier, credentials, 0);
     let told = async |tenant: &str, question: Value| {
-        let question = serde_json::from_value(question).unwrap();
+        let question = VerifyRequest::deserialize(&question).unwrap();
         let tenant = TenantId::parse(tenant).unwrap();
         let verifier = &server.services.verifier;
         let answer = verify::answer(verifier, &gatekeeper, question, Some(&tenant)).await.unwrap();
