@@ -21,7 +21,9 @@ GROUPS = {
     "runtime": r"\b(tokio|mio|futures|bytes)\b",
 }
 STANDARD = r"/rustc/|^library/"
-REQUESTS, WARM = 1_000, 100
+WARM = 50
+# For each second of `--seconds`.
+REQUESTS = 200
 
 TITLE = "What a request is made of"
 COLUMNS = [
@@ -45,17 +47,17 @@ def run(settings, scratch, measured):
     noted = "callgrind knows no SHA instructions of the processor: hashes weigh more here"
     for case in (Case(FORWARD, [rescind], rescind.verify, ASKED, tokens, noted), Case(SINGLE, [rescind], rescind.verify, VERIFY + '{"token":"{token}"}', tokens),
                  Case(GATEWAY, [rescind], rescind.public, ORDERS, tokens)):
-        measured(case, counted(case, rescind, token, output))
+        measured(case, counted(case, rescind, token, output, round(REQUESTS * settings.seconds)))
 
 
-def counted(case, rescind, token, output):
+def counted(case, rescind, token, output, requests):
     """Its instructions, each divided by the number of requests."""
     pid = rescind.processes[0].pid
     with socket.create_connection(case.address.split(":")) as client:
         ask(client, case, token, WARM)
         control(pid, "--zero")
         control(pid, "--instr=on")
-        ask(client, case, token, REQUESTS)
+        ask(client, case, token, requests)
         control(pid, "--instr=off")
     before = set(dumps(output))
     control(pid, "--dump")
@@ -63,7 +65,7 @@ def counted(case, rescind, token, output):
     text = subprocess.run(["callgrind_annotate", "--threshold=100", "--auto=no", dump], capture_output=True, text=True, check=True).stdout
     figures = dict.fromkeys(["all", "rest", *GROUPS], 0)
     for line in re.finditer(r"(?m)^\s*([\d,]+) \(.*?%\)  (\S+?):(\S+)", text):
-        count, path, function = int(line[1].replace(",", "")) / REQUESTS, line[2], line[3]
+        count, path, function = int(line[1].replace(",", "")) / requests, line[2], line[3]
         whose = function if re.search(STANDARD, path) else path
         group = next((name for name, named in GROUPS.items() if re.search(named, whose)), "rest")
         figures[group] += count
