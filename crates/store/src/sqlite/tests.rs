@@ -1,8 +1,9 @@
 //! The writer from inside: jobs of any content, and batches composed at will.
 
 use super::{
-    Options, SqliteStore,
+    Options, SqliteStore, connection,
     fault::{Fault, Stop},
+    rows,
     tx::Tx,
     writer::{BATCH_JOBS_MAX, QUEUE_JOBS_MAX},
 };
@@ -10,7 +11,7 @@ use crate::{By, Change, Epoch, Follower, KeyRing, NewOwner, OwnerError, StoreErr
 use parking_lot::Mutex;
 use rand::{SeedableRng, rngs::StdRng};
 use rescind_core::{Actor, OwnerId, OwnerKind, Timestamp};
-use rusqlite::{config::DbConfig, ffi};
+use rusqlite::{StatementStatus, config::DbConfig, ffi};
 use std::{
     path::PathBuf,
     sync::{Arc, mpsc},
@@ -132,6 +133,19 @@ async fn write_connection_is_durable_and_leaves_checkpoints_to_us() {
         Ok::<(String, Vec<i64>), _>((mode, numbers))
     });
     assert_eq!(read.await.unwrap().unwrap(), ("wal".into(), vec![2, 1, 0]));
+}
+
+#[test]
+fn statement_is_parsed_once_however_often_it_is_bound() {
+    let scene = Scene::new();
+    let sql = connection::reader(&scene.file("rescind.db")).unwrap();
+    let found = rows::tokens_where("tokens.digest = ?1");
+    let mut statement = sql.prepare(&found).unwrap();
+    for digest in [[1u8; 32], [2; 32]] {
+        assert!(!statement.exists([digest]).unwrap());
+        statement.clear_bindings();
+    }
+    assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
 }
 
 #[tokio::test]
