@@ -109,20 +109,20 @@ pub(super) fn record(row: &Row<'_>) -> Result<TokenRecord, Fault> {
     })
 }
 
-/// With what is above its record, from a row of [`ABOVE_COLUMNS`].
-pub(super) fn acting_token(record: TokenRecord, row: &Row<'_>) -> Result<ActingToken, Fault> {
+/// From a row of [`RECORD_COLUMNS`] and [`ABOVE_COLUMNS`].
+pub(super) fn acting_token(row: &Row<'_>) -> Result<ActingToken, Fault> {
     Ok(ActingToken {
-        record,
-        owner_suspended: get(row, 0)?,
+        record: record(row)?,
+        owner_suspended: get(row, 13)?,
         capabilities: Capabilities {
-            token_management: get(row, 1)?,
-            allowed_scopes: text_or_null(row, 2)?.map(rows::scopes).transpose()?,
-            allowed_networks: networks_or_null(row, 3)?,
+            token_management: get(row, 14)?,
+            allowed_scopes: text_or_null(row, 15)?.map(rows::scopes).transpose()?,
+            allowed_networks: networks_or_null(row, 16)?,
         },
         not_before: NotBefore {
-            owner: time_or_null(row, 4)?,
-            tenant: time_or_null(row, 5)?,
-            everything: time_or_null(row, 6)?,
+            owner: time_or_null(row, 17)?,
+            tenant: time_or_null(row, 18)?,
+            everything: time_or_null(row, 19)?,
         },
     })
 }
