@@ -19,30 +19,44 @@ pub(super) fn revoke(
     what: &Revocation,
     by: &By,
 ) -> Result<Revoked, Stop<StoreError>> {
-    let administered = tx.administered_until(is_admins(tx, &what.id)?, by.at)?;
-    let Some(digest) = end(tx, what, by)? else {
+    let Some(token) = named(tx, &what.id)? else { return Ok(Revoked::Unknown) };
+    let administered = tx.administered_until(token.is_admins, by.at)?;
+    if !end(tx, what, by)? {
         let known = tokens::get(tx, &what.id)?.map(|(record, _)| record);
         let owned = known.filter(|record| what.owner.as_ref().is_none_or(|id| record.owner == *id));
         let settled = Settled::alone(tx.epoch()?);
         return Ok(owned.map_or(Revoked::Unknown, |record| Revoked::Before { record, settled }));
-    };
+    }
     tx.require_administered(administered, by.at)?;
-    Ok(Revoked::Now(Settled::alone(note(tx, what, digest, by)?)))
+    Ok(Revoked::Now(Settled::alone(note(tx, what, token.digest, by)?)))
 }
 
-fn is_admins(tx: &Tx<'_>, id: &TokenId) -> Result<bool, Fault> {
-    let is_admins = tx
+/// What no statement changes of a token.
+struct Named {
+    is_admins: bool,
+    digest: Option<Digest>,
+}
+
+fn named(tx: &Tx<'_>, id: &TokenId) -> Result<Option<Named>, Fault> {
+    let named = tx
         .sql
-        .prepare_cached("SELECT kind = 'admin' FROM tokens WHERE id = ?1")?
-        .query_row([id.as_str()], |row| row.get(0))
-        .optional()?;
-    Ok(is_admins.unwrap_or(false))
+        .prepare_cached("SELECT kind = 'admin', digest FROM tokens WHERE id = ?1")?
+        .query_row([id.as_str()], |row| {
+            let digest = row.get::<_, Option<[u8; 32]>>(1)?.map(Digest::from_bytes);
+            Ok(Named { is_admins: row.get(0)?, digest })
+        });
+    Ok(named.optional()?)
 }
 
 /// Within a rotation: the old token's end, for which the new one is the reason.
-pub(super) fn end_superseded(tx: &mut Tx<'_>, id: &TokenId, by: &By) -> Result<(), Fault> {
+pub(super) fn end_superseded(
+    tx: &mut Tx<'_>,
+    id: &TokenId,
+    digest: Option<Digest>,
+    by: &By,
+) -> Result<(), Fault> {
     let what = Revocation { id: id.clone(), owner: None, reason: RevocationReason::Superseded };
-    if let Some(digest) = end(tx, &what, by)? {
+    if end(tx, &what, by)? {
         note(tx, &what, digest, by)?;
     }
     Ok(())
@@ -151,27 +165,22 @@ fn end_all(
     Ok(ended)
 }
 
-/// `None` if no active token of this id (and owner, if given) was there to end. The secret is not
+/// Whether an active token of this id (and owner, if given) was there to end. The secret is not
 /// needed any more, so it does not stay.
-fn end(tx: &Tx<'_>, what: &Revocation, by: &By) -> Result<Option<Option<Digest>>, Fault> {
-    let digest = tx
+fn end(tx: &Tx<'_>, what: &Revocation, by: &By) -> Result<bool, Fault> {
+    let ended = tx
         .sql
         .prepare_cached(
             "UPDATE tokens SET revoked_at = :at, revoked_by = :by, revocation_reason = :reason,
                  sealed_secret = NULL
-             WHERE id = :id AND (:owner IS NULL OR owner = :owner) AND revoked_at IS NULL
-             RETURNING digest",
+             WHERE id = :id AND (:owner IS NULL OR owner = :owner) AND revoked_at IS NULL",
         )?
-        .query_row(
-            named_params! {
-                ":id": what.id.as_str(),
-                ":owner": what.owner.as_ref().map(OwnerId::as_str),
-                ":at": by.at.as_millis(),
-                ":by": by.actor.as_str(),
-                ":reason": what.reason.as_str(),
-            },
-            |row| row.get::<_, Option<[u8; 32]>>(0),
-        )
-        .optional()?;
-    Ok(digest.map(|digest| digest.map(Digest::from_bytes)))
+        .execute(named_params! {
+            ":id": what.id.as_str(),
+            ":owner": what.owner.as_ref().map(OwnerId::as_str),
+            ":at": by.at.as_millis(),
+            ":by": by.actor.as_str(),
+            ":reason": what.reason.as_str(),
+        })?;
+    Ok(ended > 0)
 }

@@ -107,7 +107,7 @@ fn end(
 ) -> Result<TokenRecord, Stop<RotateError>> {
     match what.overlap {
         Overlap::None => {
-            revocation::end_superseded(tx, &old.id, by)?;
+            revocation::end_superseded(tx, &old.id, digest, by)?;
             Ok(token::superseded(old, by))
         }
         Overlap::FromNow(overlap) => Ok(shorten(tx, old, digest, &what.id, overlap, by)?),

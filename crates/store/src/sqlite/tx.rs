@@ -153,7 +153,9 @@ impl<'a> Tx<'a> {
         self.told.changes.push(change);
     }
 
-    /// What verifiers hold was changed: the next epoch, and its row in the log. One row lock, no gaps.
+    /// What verifiers hold was changed: the next epoch, and its row in the log. One writer, no gaps.
+    ///
+    /// Read and then written: for `RETURNING`, SQLite makes a temporary table, at each run.
     pub(super) fn raise_epoch(
         &mut self,
         what: &str,
@@ -161,10 +163,8 @@ impl<'a> Tx<'a> {
         reason: &str,
         at: Timestamp,
     ) -> Result<Epoch, Fault> {
-        let epoch: Epoch = self
-            .sql
-            .prepare_cached("UPDATE epoch SET n = n + 1 RETURNING n")?
-            .query_row([], |row| row.get(0))?;
+        let epoch = self.epoch()? + 1;
+        self.sql.prepare_cached("UPDATE epoch SET n = ?1")?.execute([epoch])?;
         self.sql
             .prepare_cached(
                 "INSERT INTO revocation_log (seq, what, subject, reason, at)
