@@ -3,6 +3,7 @@
 use super::{
     Options, SqliteStore, connection,
     fault::{Fault, Stop},
+    readers::READ_CONNECTIONS,
     rows,
     tx::Tx,
     writer::{BATCH_JOBS_MAX, QUEUE_JOBS_MAX},
@@ -11,7 +12,7 @@ use crate::{By, Change, Epoch, Follower, KeyRing, NewOwner, OwnerError, StoreErr
 use parking_lot::Mutex;
 use rand::{SeedableRng, rngs::StdRng};
 use rescind_core::{Actor, OwnerId, OwnerKind, Timestamp};
-use rusqlite::{StatementStatus, config::DbConfig, ffi};
+use rusqlite::{Connection, StatementStatus, config::DbConfig, ffi};
 use std::{
     path::PathBuf,
     sync::{Arc, mpsc},
@@ -282,6 +283,58 @@ async fn full_queue_refuses_at_once_and_loses_nothing_it_took() {
         job.await.unwrap().unwrap();
     }
     assert!(!scene.exists("one-more").await);
+}
+
+#[tokio::test]
+async fn query_that_panics_holds_up_none_behind_it() {
+    let scene = Scene::new();
+    let ask = |n: usize| {
+        let readers = Arc::clone(&scene.store.readers);
+        let query = move |_: &Connection| {
+            assert!(!n.is_multiple_of(3), "one that panics");
+            Ok(n)
+        };
+        tokio::spawn(async move { readers.read(query).await })
+    };
+    let asked: Vec<_> = (0..100).map(ask).collect();
+    for (n, answer) in asked.into_iter().enumerate() {
+        assert_eq!(answer.await.unwrap().ok(), (!n.is_multiple_of(3)).then_some(n));
+    }
+    scene.store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn close_waits_for_queries_under_way_and_refuses_those_that_wait() {
+    let scene = Scene::new();
+    let (inside, mut entered) = tokio::sync::mpsc::unbounded_channel();
+    let (release, held) = mpsc::channel::<()>();
+    let held = Arc::new(Mutex::new(held));
+    let ask = |()| {
+        let (readers, inside) = (Arc::clone(&scene.store.readers), inside.clone());
+        let held = Arc::clone(&held);
+        let query = move |_: &Connection| {
+            inside.send(()).unwrap();
+            let _ = held.lock().recv();
+            Ok(())
+        };
+        tokio::spawn(async move { readers.read(query).await })
+    };
+    let under_way = [(); READ_CONNECTIONS as usize].map(ask);
+    for _ in &under_way {
+        entered.recv().await.unwrap();
+    }
+    let waiting = ask(());
+    tokio::task::yield_now().await;
+    let store = Arc::clone(&scene.store);
+    let closing = tokio::spawn(async move { store.close().await });
+    waiting.await.unwrap().unwrap_err();
+    assert!(!closing.is_finished());
+    drop(release);
+    for answer in under_way {
+        answer.await.unwrap().unwrap();
+    }
+    closing.await.unwrap().unwrap();
+    scene.store.readers.read(|_| Ok(())).await.unwrap_err();
 }
 
 #[tokio::test]
