@@ -77,7 +77,7 @@ async fn alone(url: &str, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(url.trim_start_matches("http://")).await.unwrap();
     stream.write_all(bytes).await.unwrap();
     let mut answer = Vec::new();
-    let _ = timeout(Duration::from_secs(1), stream.read_buf(&mut answer)).await;
+    let _ = timeout(Duration::from_secs(3), stream.read_buf(&mut answer)).await;
     let _ = stream.shutdown().await;
     let read = timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await;
     // To be cut off is an answer too.
@@ -229,12 +229,12 @@ async fn served(both: &Both, header_timeout: Duration) -> (SocketAddr, watch::Se
 #[tokio::test]
 async fn idle_connection_is_given_up_and_one_that_asks_is_not() {
     let both = Both::start().await;
-    let idle = Duration::from_millis(400);
+    let idle = Duration::from_millis(1_600);
     let (address, _stop) = served(&both, idle).await;
     let mut silent = TcpStream::connect(address).await.unwrap();
     let mut asking = TcpStream::connect(address).await.unwrap();
     let mut read = [0; 4_096];
-    for _ in 0..12 {
+    for _ in 0..6 {
         asking.write_all(both.question().as_bytes()).await.unwrap();
         assert_ne!(asking.read(&mut read).await.unwrap(), 0);
         tokio::time::sleep(idle / 4).await;
