@@ -49,8 +49,10 @@ impl ScopeSet {
             }
             scopes.push(Scope::parse(name)?);
         }
-        scopes.sort_unstable();
-        scopes.dedup();
+        if scopes.len() > 1 {
+            scopes.sort_unstable();
+            scopes.dedup();
+        }
         Ok(Self(scopes.into()))
     }
 
