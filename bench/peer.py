@@ -4,7 +4,7 @@ that are shown to it."""
 import os
 from dataclasses import dataclass
 from typing import Callable
-from load import Case, Token, listed, one_round, revoked, written
+from load import Case, Token, listed, one_round, opened, revoked, written
 from tokens import REVOKED, UNKNOWN, VALID, mixed
 
 BY_KEY = "GET / HTTP/1.1\nHost: bench\nX-API-Key: {token}\n\n"
@@ -26,6 +26,7 @@ class Peer:
     accepts: int = 204
     refuses: int = 401
     shown: int = None       # tokens at most
+    beforehand: int = None  # has each token shown once before it is measured, so many a second
 
     def prepare(self, settings, directory):
         """Has it make the tokens and revoke some of them."""
@@ -39,6 +40,8 @@ class Peer:
         tokens = written(directory, "tokens", listed(mixed(valid, gone, unknown)))
         self.case = Case(self.name, self.servers, self.address, self.request, tokens, f"{self.settings}; {len(made):,} tokens")
         revoked(self.case, directory, self.revoker, self.revocation, gone)
+        if self.beforehand:
+            opened(self.case, directory, self.beforehand, max(1, shown / self.beforehand))
         return self
 
     def one_round(self, settings, scratch):

@@ -67,10 +67,11 @@ def rescind_three(directory, postgres):
     file, own = written(directory, "connection", postgres.database("bench_rescind")), keys(directory)
     nodes = [Rescind(os.path.join(directory, f"node-{number}"), own, postgres=file, name=f"node-{number}") for number in range(3)]
     return rescind(THREE, "the same with leases over PostgreSQL (fsync); the third node is asked, the first revokes, all are watched;"
-                          " CPU and memory are those of all nodes and of PostgreSQL", nodes, [*nodes, postgres])
+                          " CPU and memory are those of all nodes and of PostgreSQL; each token was shown once before, since a node that has"
+                        " not heard of one looks for it, for at most 10,000 a second", nodes, [*nodes, postgres], beforehand=5_000)
 
 
-def rescind(name, settings, nodes, servers):
+def rescind(name, settings, nodes, servers, **more):
     def make(count):
         texts = [key() for _ in range(count)]
         nodes[0].import_tokens(texts)
@@ -78,7 +79,7 @@ def rescind(name, settings, nodes, servers):
     revokes = (f"POST /v1/tokens/revoke HTTP/1.1\nHost: rescind\nAuthorization: Bearer {nodes[0].admin_token}\n"
                'Content-Type: application/json\n\n{"token":"{token}"}')
     return Peer(name, settings, servers, make, unknown=key, address=nodes[-1].verify, revoker=nodes[0].admin, watched=[node.verify for node in nodes],
-                request=ASKED, revocation=revokes, accepts=200)
+                request=ASKED, revocation=revokes, accepts=200, **more)
 
 
 PEERS = [
