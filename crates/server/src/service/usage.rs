@@ -3,8 +3,9 @@
 use super::Services;
 use rescind_core::{Timestamp, TokenId};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// Between two flushes. A list shows a use within this and a commit's time, well under five seconds,
 /// unless there are so many that to write them takes more than its part of the time.
@@ -24,9 +25,13 @@ impl Services {
         while !stopped {
             stopped = has_stopped(&mut stop, FLUSH_EVERY).await;
             for batch in self.guard.take_uses().chunks(BATCH) {
-                let took = self.write_uses(batch).await;
-                // What was taken is written, but no longer in peace.
-                let _ = has_stopped(&mut stop, took * REST).await;
+                let began = Instant::now();
+                if !self.write_uses(batch).await {
+                    break;
+                }
+                // At the end what was taken is written too, but no longer in peace.
+                let rest = (began.elapsed() * REST).min(FLUSH_EVERY);
+                let _ = has_stopped(&mut stop, rest).await;
             }
         }
     }
@@ -37,14 +42,14 @@ impl Services {
         }
     }
 
-    /// How long it took.
-    async fn write_uses(&self, batch: &[(TokenId, Timestamp)]) -> Duration {
-        let began = Instant::now();
-        // Lost uses are re-marked by the next use; nothing else depends on them.
-        if let Err(error) = self.store.record_use(batch.to_vec()).await {
+    /// Whether they are written. Lost uses are re-marked by the next use; nothing else depends on
+    /// them.
+    async fn write_uses(&self, batch: &[(TokenId, Timestamp)]) -> bool {
+        let written = self.store.record_use(batch.to_vec()).await;
+        if let Err(error) = &written {
             tracing::warn!(%error, "last-used times were not written");
         }
-        began.elapsed()
+        written.is_ok()
     }
 }
 

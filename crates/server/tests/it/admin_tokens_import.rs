@@ -7,6 +7,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::Method;
 use rescind_core::Digest;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 const TEXT: &str = "lmts_0123456789abcdefghij";
 
@@ -272,5 +273,24 @@ async fn nothing_of_a_secret_is_in_the_answer_or_the_audit_trail() {
     let trail: String = server.audit().await.iter().map(|row| row.entry.detail.clone()).collect();
     for hidden in [TEXT, &sha256(TEXT), &secret] {
         assert!(!told.contains(hidden) && !trail.contains(hidden), "{hidden}");
+    }
+}
+
+/// Of as many as take several transactions, between which the flush rests while it runs.
+#[tokio::test]
+async fn uses_of_many_tokens_are_all_written_when_the_server_stops() {
+    let server = Server::start().await;
+    let user = server.user_in("tenant_1", "ada@example.com").await;
+    let text = |number: u32| format!("another-systems-token-{number:04}");
+    let token = |number| json!({ "owner_id": user, "kind": "bearer", "token": text(number) });
+    let answer = server.import((0..1_000).map(token).collect()).await.expect(200);
+    for number in 0..1_000 {
+        assert_eq!(server.verdict(&text(number)).await, "valid");
+    }
+    let (_stop, stopped) = tokio::sync::watch::channel(true);
+    Arc::clone(&server.services).flush_uses(stopped).await;
+    for item in answer.json["items"].as_array().unwrap() {
+        let shown = server.shown(item["token"]["id"].as_str().unwrap()).await;
+        assert_eq!(shown["last_used_at"], "2026-03-23T12:00:00.000Z");
     }
 }
