@@ -14,8 +14,8 @@ const FLUSH_EVERY: Duration = Duration::from_secs(2);
 /// no verification, waits long behind them.
 const BATCH: usize = 500;
 /// How many times as long as a batch took is waited after it: a tenth of the time at most. A hundred
-/// thousand tokens that are all in use would otherwise be written without end, at the expense of
-/// their verification.
+/// thousand tokens that are all in use would otherwise be written without end, and a revocation
+/// wait behind them.
 const REST: u32 = 9;
 
 impl Services {
