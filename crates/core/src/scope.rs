@@ -49,10 +49,8 @@ impl ScopeSet {
             }
             scopes.push(Scope::parse(name)?);
         }
-        if scopes.len() > 1 {
-            scopes.sort_unstable();
-            scopes.dedup();
-        }
+        scopes.sort_unstable();
+        scopes.dedup();
         Ok(Self(scopes.into()))
     }
 
