@@ -213,4 +213,12 @@ mod tests {
             assert!(said.contains(what) && !said.contains("hunter2"), "{body}: {said}");
         }
     }
+
+    /// As before the text was looked through at once.
+    #[test]
+    fn what_is_no_utf_8_is_refused_and_said_where() {
+        let body = b"{\"email\":\"hunter2\xff\"}";
+        let said = parse_json::<Login>(body).unwrap_err().to_string();
+        assert!(said.contains("line 1, column") && !said.contains("hunter2"), "{said}");
+    }
 }
